@@ -1,0 +1,1 @@
+"""Images: where they come from, which belong together, how they are divided."""

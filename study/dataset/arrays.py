@@ -1,0 +1,82 @@
+"""Arrays: the images of one part, decoded once and held in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from study.dataset.images import file_digest, fit_image, read_image
+from study.dataset.manifest import Manifest, ManifestRow
+from study.errors import DataError, UnreadableImage
+from study.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class PartArrays:
+    """Images of one part with n images in G groups, in the order of their paths."""
+
+    images: NDArray[np.uint8]
+    """(n, height, width, channels), 0 to 255: networks rescale by themselves."""
+    labels: NDArray[np.int64]
+    """(n,), 1 is the positive class."""
+    groups: NDArray[np.int64]
+    """(n,), 0 to G - 1, numbered by first appearance within the part."""
+    group_names: tuple[str, ...]
+    """(G,)"""
+    group_labels: NDArray[np.int64]
+    """(G,), the class of most images of the group; positive on a tie."""
+    paths: tuple[str, ...]
+    """(n,), relative to the root."""
+
+
+def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> PartArrays:
+    """Decode the images of one part at the protocol's size; no other file is opened.
+
+    Raises ``DataError`` when the manifest has no such part, or when a file is missing, cannot be
+    decoded, or differs from the one that the manifest was made with.
+    """
+    rows = sorted((row for row in manifest.rows if row.part == part), key=lambda row: row.path)
+    if not rows:
+        raise DataError(f"the split has no {part} part")
+    images = np.empty((len(rows), *protocol.image_shape), dtype=np.uint8)
+    for image, row in zip(images, rows, strict=True):
+        image[...] = _load(root, row, protocol)
+    names = tuple(dict.fromkeys(row.group for row in rows))
+    number = {name: k for k, name in enumerate(names)}
+    labels = np.array([row.label == manifest.positive for row in rows], dtype=np.int64)
+    groups = np.array([number[row.group] for row in rows], dtype=np.int64)
+    share = np.bincount(groups, weights=labels) / np.bincount(groups)
+    return PartArrays(
+        images=images,
+        labels=labels,
+        groups=groups,
+        group_names=names,
+        group_labels=(share >= 0.5).astype(np.int64),
+        paths=tuple(row.path for row in rows),
+    )
+
+
+def _load(root: Path, row: ManifestRow, protocol: Protocol) -> NDArray[np.uint8]:
+    path = root / row.path
+    try:
+        same = file_digest(path) == row.sha256
+    except UnreadableImage as error:
+        raise DataError(
+            f"{path}: the dataset has changed, this image {error.cause}; restore it, or start a "
+            "new study"
+        ) from error
+    if not same:
+        raise DataError(
+            f"{path}: the dataset has changed, this image is not the one that the split was made "
+            "with; restore it, or start a new study"
+        )
+    return fit_image(
+        read_image(path, channels=protocol.channels),
+        width=protocol.image_width,
+        height=protocol.image_height,
+        resize_filter=protocol.resize_filter,
+        fit=protocol.fit,
+    )

@@ -1,0 +1,173 @@
+"""Decoding of image files: one way for training, audit and prediction."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from study.errors import SettingsError, UnreadableImage, near_miss
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""Suffixes, in lower case, of the files that count as images."""
+
+PIXEL_LIMIT = 50_000_000
+"""Most pixels of one image; more is an accident or an attack."""
+
+# Pillow also knows formats that start other programs (EPS) or read other files.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
+_FITS = ("stretch", "pad", "crop")
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal.
+
+    Raises ``UnreadableImage`` when the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableImage(path, _cause(error)) from error
+
+
+def read_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMIT) -> Image.Image:
+    """Decode an image file to 8 bits, mode ``L`` with one channel or ``RGB`` with three.
+
+    The format is told from the content, not from the suffix. The EXIF orientation is applied, the
+    first frame of an animation is taken, transparency is composited on black. Values of more than
+    8 bits are read as 8, 12 or 16 bits, the smallest depth that holds the image's largest value,
+    because 12-bit scanners store 12 bits in files of 16; floats up to 1 are read as shares.
+
+    Raises ``UnreadableImage`` when the file is missing, empty, truncated, damaged, not an image,
+    or has more than ``pixel_limit`` pixels.
+    """
+    if channels not in (1, 3):
+        raise SettingsError(f"channels: found {channels!r}; allowed: 1, 3")
+    _check_file(path)
+    # Pillow warns of damage that it then raises for, or that does not touch the pixels.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # Opened by name, Pillow 13 maps the file and scrambles TIFFs with a turned orientation.
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+                _check_pixels(path, image, pixel_limit)
+                return _convert(image, "L" if channels == 1 else "RGB")
+        except UnreadableImage:
+            raise
+        except Exception as error:  # damaged files make Pillow's decoders raise nearly anything
+            raise UnreadableImage(path, _cause(error)) from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UnreadableImage(path, _cause(error)) from error
+    if not stat.S_ISREG(status.st_mode):  # a pipe would block
+        raise UnreadableImage(path, "not a regular file")
+    if status.st_size == 0:
+        raise UnreadableImage(path, "the file is empty")
+
+
+def _check_pixels(path: Path, image: Image.Image, limit: int) -> None:
+    width, height = image.size
+    if width * height > limit:
+        raise UnreadableImage(
+            path, f"too large: {width} x {height} pixels; at most {limit:,} pixels are allowed"
+        )
+
+
+def _cause(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, damaged, or of an unknown format (BMP, GIF, JPEG, PNG, TIFF, WebP)"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too large: " + text
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read ({error.strerror})"
+    if any(word in text for word in ("truncated", "Truncated", "incomplete", "not enough data")):
+        return "the file is truncated"
+    return f"damaged or not supported ({text or type(error).__name__})"
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_eight_bits(np.asarray(upright))).convert(mode)
+    if upright.has_transparency_data:
+        opaque = upright.convert("RGBA")
+        black = Image.new("RGBA", opaque.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, opaque).convert("RGB").convert(mode)
+    if upright.mode not in ("1", "L", "P", "RGB"):
+        upright = upright.convert("RGB")
+    return upright.convert(mode)
+
+
+def _to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    levels = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0).clip(min=0.0)
+    highest = float(levels.max())
+    if np.issubdtype(values.dtype, np.floating) and highest <= 1.0:
+        full = 1.0
+    else:
+        full = next((2.0**bits - 1 for bits in (8, 12, 16) if highest < 2.0**bits), highest)
+    return np.rint(levels * (255.0 / full)).astype(np.uint8)
+
+
+def fit_image(
+    image: Image.Image,
+    *,
+    width: int,
+    height: int,
+    resize_filter: str = "bilinear",
+    fit: str = "stretch",
+) -> NDArray[np.uint8]:
+    """Return the pixels of an ``L`` or ``RGB`` image at a new size, (height, width, channels).
+
+    ``stretch`` ignores the aspect ratio, ``pad`` keeps it and adds black borders, ``crop`` keeps
+    it and cuts what stands out, both centred. Every filter but ``nearest`` averages over the
+    source area when it shrinks. An image that has the size already is returned as it is.
+
+    Raises ``SettingsError`` when the filter or the fit is unknown.
+    """
+    if resize_filter not in _FILTERS:
+        raise SettingsError(_unknown("resize filter", resize_filter, tuple(_FILTERS)))
+    if fit not in _FITS:
+        raise SettingsError(_unknown("fit", fit, _FITS))
+    method = _FILTERS[resize_filter]
+    if fit == "crop":
+        fitted = ImageOps.fit(image, (width, height), method)
+    elif fit == "pad":
+        fitted = _pad(image, width, height, method)
+    else:
+        fitted = image.resize((width, height), method)
+    pixels = np.asarray(fitted, dtype=np.uint8)
+    return pixels.reshape(height, width, -1).copy()
+
+
+def _pad(image: Image.Image, width: int, height: int, method: Image.Resampling) -> Image.Image:
+    scale = min(width / image.width, height / image.height)
+    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    canvas = Image.new(image.mode, (width, height))
+    canvas.paste(image.resize(inner, method), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return canvas
+
+
+def _unknown(what: str, found: str, allowed: tuple[str, ...]) -> str:
+    return f"{what}: found {found!r}{near_miss(found, allowed)}; allowed: {', '.join(allowed)}"

@@ -1,0 +1,69 @@
+"""The program's errors.
+
+    StudyError
+    ├── UserError            the input is wrong: one line, exit status 2
+    │   ├── DataError        images, folders, classes, groups, splits
+    │   │   └── UnreadableImage  one image file that cannot be decoded
+    │   ├── SettingsError    values of options, variants, protocols
+    │   ├── SpaceError       search-space files
+    │   ├── LedgerError      a study that is missing, in use, or of another set-up
+    │   └── ModelError       exported models and their folders
+    └── TrialError           one trial failed; recorded, the search goes on
+
+A message is one line: what is wrong, where, what was found, what is allowed, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StudyError(Exception):
+    """Base of every error that the program raises on purpose."""
+
+
+class UserError(StudyError):
+    """The user's input is wrong; the command ends with exit status 2."""
+
+
+class DataError(UserError):
+    """The images, their classes, their groups or their split cannot be used."""
+
+
+class UnreadableImage(DataError):
+    """An image file cannot be decoded; ``cause`` says why, without the path."""
+
+    def __init__(self, path: object, cause: str) -> None:
+        super().__init__(path, cause)
+        self.path = path
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+class SettingsError(UserError):
+    """An option, a variant or a protocol has a value that is not allowed."""
+
+
+class SpaceError(UserError):
+    """A search-space file is missing, malformed or asks for what does not exist."""
+
+
+class LedgerError(UserError):
+    """A study is missing, in use by another process, or was made with another set-up."""
+
+
+class ModelError(UserError):
+    """An exported model or its folder is missing, damaged or in the way."""
+
+
+class TrialError(StudyError):
+    """One trial could not be trained."""
+
+
+def near_miss(word: str, allowed: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string."""
+    close = difflib.get_close_matches(word, list(allowed), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,1 @@
+"""The network, its augmentation, its capacity, its export."""

@@ -1,0 +1,93 @@
+"""What the ledger knows of a study and of its trials, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from study.protocol import Protocol
+
+SCORES = ("f_med", "sensitivity", "specificity", "f1", "accuracy", "loss")
+"""The six measures of a training history, in the order in which they are shown."""
+
+VIEWS = ("train", "validation", "validation_plain")
+"""The three sets that they are measured on: the augmented probe of the training part, the fixed
+augmented validation set, the un-augmented validation images."""
+
+HISTORY_COLUMNS = ("epoch", "seconds", *(f"{view}_{score}" for view in VIEWS for score in SCORES))
+"""Columns of a trial's ``history.csv``: epoch from 1, seconds since the trial began, then every
+score of every view."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One planned trial as it stands now; figures that do not exist yet are None."""
+
+    number: int
+    """The ordinal: 0 is the reference network."""
+    state: str
+    """``complete``, ``pruned``, ``failed``, ``running`` or ``interrupted`` (to be run again)."""
+    params: dict[str, Any]
+    """The values of the search space's parameters."""
+    variant: dict[str, Any]
+    """All hyperparameters: ``Variant.as_dict``."""
+    ledger_number: int
+    """Number of its latest attempt in the Optuna study."""
+    attempts: int = 1
+    seed: int | None = None
+    parameters: int | None = None
+    """Trainable parameters."""
+    macs: int | None = None
+    """Multiply-accumulates of one forward pass of one image."""
+    validation_f_med: float | None = None
+    validation_f_med_plain: float | None = None
+    validation_f_med_smooth: float | None = None
+    train_f_med: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    """All scores at the best epoch, keyed like the history's columns."""
+    best_epoch: int | None = None
+    epochs: int = 0
+    stopped_by: str | None = None
+    """``patience``, ``epochs`` (the limit), or the cause of a failure."""
+    seconds: float | None = None
+    started: str | None = None
+    """UTC, ISO 8601."""
+    ended: str | None = None
+    worker: str | None = None
+    diagnosis: dict[str, Any] | None = None
+    cause: str | None = None
+    """One line on why it failed or was interrupted."""
+    progress: list[float] = field(default_factory=list)
+    """Validation F_med of each epoch so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """One study as the ledger holds it."""
+
+    name: str
+    created: str
+    """UTC, ISO 8601."""
+    command: str
+    requested: int
+    """Planned trials in total."""
+    protocol: Protocol
+    space: dict[str, Any]
+    """``name``, ``text`` (the TOML), ``digest``."""
+    dataset: dict[str, Any]
+    """``name``, ``source``, ``digest``, ``positive``, ``negative``, ``classes`` (name to images),
+    ``images``, ``groups``, ``synthetic``, ``skipped`` (list of [path, reason])."""
+    split: dict[str, Any]
+    """``kind``, ``parts`` (part to ``{"images", "groups", "classes": {class: {"images",
+    "groups"}}}``), ``leaking_groups``, ``leaking_test_images``, ``notes`` (list of sentences)."""
+    seed: int
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    trials: list[TrialRecord]
+    """In the order of their numbers."""
+    infeasible: int = 0
+    """Suggestions turned down because the network would be too large; not trials."""
+    retest: dict[str, Any] | None = None
+    """The stored retest: ``number``, ``images``, ``groups``, ``confusion``, ``sensitivity``,
+    ``specificity``, ``f_med``, ``accuracy``, ``intervals``, ``effective_images``, ``uses``,
+    ``at``."""

@@ -1,0 +1,161 @@
+"""What a reader must know before believing any figure of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from study.records import StudyRecord
+from study.report import words
+from study.summary import counts, progress
+
+FEW_TRIALS = 20
+"""Below this many complete trials, differences between hyperparameters are mostly noise."""
+
+FEW_GROUPS = 10
+"""A class with fewer groups in the test part cannot say how alike the images of a group are."""
+
+_SAID_ELSEWHERE = ("in more than one part", "There is no test part", "The test part has ")
+"""Notes of the split that an entry of its own says at greater length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution:
+    """One entry of the list at the head of the page."""
+
+    level: str
+    """``danger``: the scores do not mean what they seem to; ``warning``; ``note``."""
+    title: str
+    text: str
+
+
+def cautions(record: StudyRecord) -> list[Caution]:
+    """Return what speaks against the study's figures, the gravest first, then plain notes."""
+    found = [
+        *_leak(record),
+        *_synthetic(record),
+        *_quick(record),
+        *_retest_uses(record),
+        *_test_part(record),
+        *_few_trials(record),
+        *_failed(record),
+        _positive(record),
+        *_notes(record),
+    ]
+    return sorted(found, key=lambda item: ("danger", "warning", "note").index(item.level))
+
+
+def _leak(record: StudyRecord) -> list[Caution]:
+    groups = int(record.split.get("leaking_groups") or 0)
+    if not groups:
+        return []
+    copies = int(record.split.get("leaking_test_images") or 0)
+    images = record.split.get("parts", {}).get("test", {}).get("images") or 0
+    test = (
+        f" {copies:,} of the {words.plural(images, 'test image')} have near-copies in training or "
+        "validation." * (copies > 0)
+    )
+    lie = "lies" if groups == 1 else "lie"
+    return [
+        Caution(
+            level="danger",
+            title="The split leaks",
+            text=f"{words.plural(groups, 'group')} of images that belong together {lie} in more "
+            f"than one part.{test} Validation and test scores reward recognising the same lesion "
+            "again: they say little about new ones. A split that keeps groups together is the "
+            "remedy.",
+        )
+    ]
+
+
+def _synthetic(record: StudyRecord) -> list[Caution]:
+    if not record.dataset.get("synthetic"):
+        return []
+    text = "The images are drawn by a program. Nothing on this page says anything about patients."
+    return [Caution(level="warning", title="Synthetic data", text=text)]
+
+
+def _quick(record: StudyRecord) -> list[Caution]:
+    if not record.protocol.quick:
+        return []
+    text = (
+        f"Not the full protocol: at most {words.plural(record.protocol.epochs, 'epoch')} of "
+        f"{record.protocol.samples_per_epoch:,} samples. A first look; the order of the trials "
+        "may change with the full budget."
+    )
+    return [Caution(level="warning", title="Quick budget", text=text)]
+
+
+def _retest_uses(record: StudyRecord) -> list[Caution]:
+    uses = int((record.retest or {}).get("uses") or 0)
+    if uses < 2:
+        return []
+    text = (
+        f"The test part has been used {uses} times. Each look after the first lets it take part "
+        "in choosing the network, so that its interval is too favourable."
+    )
+    return [Caution(level="warning", title="Test part reused", text=text)]
+
+
+def _test_part(record: StudyRecord) -> list[Caution]:
+    part = record.split.get("parts", {}).get("test")
+    if not part or not part.get("images"):
+        text = "The data have no test part: no retest is possible and no score here is unbiased."
+        return [Caution(level="warning", title="No test part", text=text)]
+    classes = part.get("classes") or {}
+    groups = {name: int(item.get("groups") or 0) for name, item in classes.items()}
+    if not groups or min(groups.values()) >= FEW_GROUPS:
+        return []
+    held = " and ".join(f"{words.plural(n, 'group')} of {name}" for name, n in groups.items())
+    text = (
+        f"It holds {held}. Intervals from fewer than {FEW_GROUPS} groups in a class are wide, and "
+        "rightly so."
+    )
+    return [Caution(level="warning", title="Small test part", text=text)]
+
+
+def _few_trials(record: StudyRecord) -> list[Caution]:
+    complete = counts(record)["complete"]
+    if complete >= FEW_TRIALS:
+        return []
+    done = "No trial is" if not complete else f"{words.plural(complete, 'trial')} "
+    done += "" if not complete else "is" if complete == 1 else "are"
+    text = (
+        f"{done} complete. With fewer than {FEW_TRIALS}, differences between hyperparameters are "
+        "mostly noise."
+    )
+    return [Caution(level="warning", title="Few trials", text=text)]
+
+
+def _failed(record: StudyRecord) -> list[Caution]:
+    state = counts(record)
+    if progress(record) == "unfinished":
+        ended = state["complete"] + state["pruned"] + state["failed"]
+        text = f"{ended} of {record.requested} trials have ended and none is running."
+        found = [Caution(level="warning", title="Unfinished", text=text)]
+    else:
+        found = []
+    if state["failed"]:
+        text = f"{words.plural(state['failed'], 'trial')} failed; the table gives the cause."
+        found.append(Caution(level="warning", title="Failures", text=text))
+    return found
+
+
+def _positive(record: StudyRecord) -> Caution:
+    data = record.dataset
+    positive, negative = data.get("positive"), data.get("negative")
+    text = (
+        f"Positive is {positive}, negative {negative}. Sensitivity is the recall of {positive}, "
+        f"specificity that of {negative}; a missed {positive} is a false negative (type II error)."
+    )
+    return Caution(level="note", title="Positive class", text=text)
+
+
+def _notes(record: StudyRecord) -> list[Caution]:
+    notes = [str(note) for note in record.split.get("notes") or []]
+    notes = [note for note in notes if not any(text in note for text in _SAID_ELSEWHERE)]
+    found = [Caution(level="note", title="Split", text=" ".join(notes))] if notes else []
+    skipped = record.dataset.get("skipped") or []
+    if skipped:
+        text = f"{words.plural(len(skipped), 'file')} could not be used; see The data."
+        found.append(Caution(level="warning", title="Skipped files", text=text))
+    return found

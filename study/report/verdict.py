@@ -1,0 +1,270 @@
+"""The verdict: the best network, the reference beside it, the retest, and how to read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from study.errors import SettingsError
+from study.records import StudyRecord, TrialRecord
+from study.report import words
+from study.report.figures import leader
+from study.report.markup import Markup, element, join
+from study.report.tables import facts_html
+from study.summary import counts, progress, ranked, repeats, winner
+from study.variant import Variant
+
+
+def in_words(trial: TrialRecord) -> str:
+    """Describe a trial's variant; one that this version does not know, by its values."""
+    try:
+        return Variant(**trial.variant).in_words()
+    except (SettingsError, TypeError):
+        return ", ".join(f"{key} {value}" for key, value in trial.variant.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalInfo:
+    """One row of the interval chart."""
+
+    label: str
+    value: float
+    bounds: tuple[float, float] | None
+
+
+def interval_infos(retest: dict[str, Any]) -> list[IntervalInfo]:
+    """Return the scores of a retest with their intervals."""
+    names = (
+        ("f_med", "F_med"),
+        ("sensitivity", "Sensitivity"),
+        ("specificity", "Specificity"),
+        ("accuracy", "Accuracy"),
+        ("auc", "AUC"),
+    )
+    bounds = retest.get("intervals") or {}
+    return [
+        IntervalInfo(label=label, value=value, bounds=words.interval(bounds.get(key)))
+        for key, label in names
+        if (value := words.number(retest.get(key))) is not None
+    ]
+
+
+def reading(record: StudyRecord) -> list[str]:
+    """Return sentences on what the best score and the retest can and cannot claim."""
+    best = winner(record)
+    complete = counts(record)["complete"]
+    if best is None or best.validation_f_med is None:
+        return ["No trial is complete, so that there is nothing to choose from."]
+    found = [_of_the_best(best, complete)]
+    if retest := record.retest:
+        found.append(_of_the_retest(retest, leaks=bool(record.split.get("leaking_groups"))))
+        if retest.get("number") is not None and retest["number"] != best.number:
+            found.append(f"The retest is that of trial {retest['number']}, not of the best one.")
+    elif not record.split.get("parts", {}).get("test", {}).get("images"):
+        found.append("The data have no test part, so that no claim about new images is possible.")
+    elif progress(record) == "finished":
+        found.append("There is no retest yet; until then nothing here is a claim on new images.")
+    else:
+        found.append("The test part stays untouched until the search has ended.")
+    if record.split.get("leaking_groups"):
+        found.append("Since the split leaks, none of these figures speaks for new lesions.")
+    return found
+
+
+def _of_the_best(best: TrialRecord, complete: int) -> str:
+    score = words.score(best.validation_f_med)
+    if complete == 1:
+        return (
+            f"{score} is the only score, and the best of its epochs, which is optimistic in itself."
+        )
+    return (
+        f"{score} is the best of {complete} scores, so it is optimistic: the best of {complete} "
+        f"equally good networks lies about {words.best_of(complete):.1f} standard deviations of "
+        "the score's noise too high."
+    )
+
+
+def _of_the_retest(retest: dict[str, Any], *, leaks: bool) -> str:
+    level = words.number((retest.get("intervals") or {}).get("level")) or 0.95
+    bounds = words.interval((retest.get("intervals") or {}).get("f_med"))
+    unseen = "" if leaks else " that nothing had seen"
+    size = f"{words.count(retest.get('images'))} images in {words.count(retest.get('groups'))}"
+    if bounds is None:
+        return f"The retest, on {size} groups, has no interval: claim no figure from it."
+    return (
+        f"What can be claimed is the retest's interval: F_med between {bounds[0]:.2f} and "
+        f"{bounds[1]:.2f} ({level:.0%}), from {size} groups{unseen}."
+    )
+
+
+def verdict_html(record: StudyRecord) -> Markup:
+    """Return the cards of the best trial, the reference and the retest, and the reading."""
+    best = winner(record)
+    reference = next((trial for trial in record.trials if trial.number == 0), None)
+    title = leader(record).capitalize()
+    same = best is not None and reference is not None and best.number == reference.number
+    cards = [_trial_card(f"{title} = reference" if same else title, best, record)]
+    if not same:
+        cards.append(_trial_card("Reference network", reference, record))
+    cards.append(_retest_card(record))
+    return join(
+        element("div", *cards, class_="cards"),
+        element("p", " ".join(reading(record)), class_="reading"),
+    )
+
+
+def _trial_card(title: str, trial: TrialRecord | None, record: StudyRecord) -> Markup:
+    if trial is None:
+        none = "No trial is complete." if title != "Reference network" else "Not begun."
+        empty = element("p", none, class_="empty")
+        return element("article", element("h3", title), empty, class_="card")
+    times, mean = repeats(record).get(trial.number, (1, 0.0))
+    repeated = f"{times} trials of this variant, mean {mean:.3f}" if times > 1 else None
+    place = f"Trial {trial.number}, {trial.state}"
+    if trial.state == "complete":
+        rank = next(i for i, item in enumerate(ranked(record), 1) if item is trial)
+        place = f"Trial {trial.number}, rank {rank} of {counts(record)['complete']}"
+    scores = _scores(
+        [
+            ("Validation F_med, augmented", trial.validation_f_med, True),
+            ("Validation F_med, plain", trial.validation_f_med_plain, False),
+            ("Validation F_med, smooth", trial.validation_f_med_smooth, False),
+            ("Training F_med, augmented", trial.train_f_med, False),
+        ]
+    )
+    return element(
+        "article",
+        element("h3", title, " ", element("a", place, href="#trial", data_trial=trial.number)),
+        element("p", in_words(trial), class_="variant"),
+        scores,
+        facts_html(
+            [
+                ("Sens. / spec., augmented", _recalls(trial, "validation")),
+                ("Sens. / spec., plain", _recalls(trial, "validation_plain")),
+                ("Diagnosis", words.diagnosis_words(trial) or words.DASH),
+                ("Parameters", words.count(trial.parameters)),
+                ("Multiply-accumulates", words.count(trial.macs)),
+                ("Best epoch", words.best_epoch(trial)),
+                *([("Repeats", repeated)] if repeated else []),
+            ]
+        ),
+        class_="card",
+    )
+
+
+def _recalls(trial: TrialRecord, view: str) -> str:
+    names = (f"{view}_sensitivity", f"{view}_specificity")
+    return " / ".join(words.score(trial.scores.get(name)) for name in names)
+
+
+def _scores(rows: list[tuple[str, float | None, bool]]) -> Markup:
+    return element(
+        "dl",
+        *(
+            element(
+                "div",
+                element("dt", name),
+                element("dd", words.score(value)),
+                class_="main" if main else None,
+            )
+            for name, value, main in rows
+        ),
+        class_="scores",
+    )
+
+
+def _retest_card(record: StudyRecord) -> Markup:
+    retest = record.retest
+    if retest is None:
+        reason = (
+            "Not done: the test part is looked at once, after the search."
+            if record.split.get("parts", {}).get("test", {}).get("images")
+            else "Not possible: the data have no test part."
+        )
+        empty = element("p", reason, class_="empty")
+        return element("article", element("h3", "Retest"), empty, class_="card")
+    uses = int(retest.get("uses") or 1)
+    intervals = retest.get("intervals") or {}
+    level = words.number(intervals.get("level")) or 0.95
+    size = (
+        f"{words.plural(int(retest.get('images') or 0), 'image')} in "
+        f"{words.plural(int(retest.get('groups') or 0), 'group')}; "
+        f"test part used {words.times(uses)}; {level:.0%} intervals"
+    )
+    return element(
+        "article",
+        element("h3", "Retest ", element("span", f"of trial {retest.get('number')}, plain images")),
+        element("p", size, class_="variant"),
+        *(_interval_row(info, level) for info in interval_infos(retest)),
+        _confusion(retest.get("confusion") or {}, record.dataset),
+        _method(retest, intervals, record.dataset),
+        class_="card retest",
+    )
+
+
+def _method(
+    retest: dict[str, Any], intervals: dict[str, Any], dataset: dict[str, Any]
+) -> Markup | None:
+    """Return what the images are worth once their groups are reckoned with, and the method."""
+    effective = retest.get("effective_images") or intervals.get("effective_images")
+    if not isinstance(effective, dict):
+        return None
+    worth = " and ".join(
+        f"{words.quantity(value)} independent {dataset.get(name)}"
+        for name, value in effective.items()
+    )
+    said = element("p", f"For the intervals, worth {worth} images.", class_="aside worth")
+    method = intervals.get("method")
+    if not method:
+        return said
+    title = element("summary", "How the intervals are made")
+    return join(said, element("details", title, element("p", str(method))))
+
+
+def _interval_row(info: IntervalInfo, level: float) -> Markup:
+    """Return one score as a dot on a scale from 0 to 1, its interval as a line."""
+    marks = [element("line", x1="0", x2="100%", y1="9", y2="9", class_="track")]
+    text = "no interval"
+    if info.bounds is not None:
+        low, high = info.bounds
+        ends = {"x1": f"{100 * low:.1f}%", "x2": f"{100 * high:.1f}%"}
+        marks.append(element("line", **ends, y1="9", y2="9", class_="range"))
+        text = f"{low:.2f} to {high:.2f}"
+    marks.append(element("circle", cx=f"{100 * info.value:.1f}%", cy="9", r="4.5"))
+    spoken = f"{info.label} {info.value:.3f}, {level:.0%} interval {text}"
+    return element(
+        "div",
+        element("span", info.label),
+        element("strong", words.score(info.value)),
+        element("svg", *marks, role="img", aria_label=spoken, height="18"),
+        element("span", text, class_="bounds", title=f"{level:.0%} interval"),
+        class_="interval",
+    )
+
+
+def _confusion(confusion: dict[str, Any], dataset: dict[str, Any]) -> Markup | None:
+    if not confusion:
+        return None
+    positive, negative = str(dataset.get("positive")), str(dataset.get("negative"))
+    cells = {
+        "tp": "true positives",
+        "fn": "false negatives, missed (type II)",
+        "fp": "false positives (type I)",
+        "tn": "true negatives",
+    }
+
+    def cell(key: str) -> Markup:
+        good = "right" if key in ("tp", "tn") else "wrong"
+        amount = element("strong", words.count(confusion.get(key)))
+        return element("td", amount, element("span", cells[key]), class_=good)
+
+    head = element("tr", element("td"), *(_heading(f"called {n}") for n in (positive, negative)))
+    rows = (
+        element("tr", element("th", positive, scope="row"), cell("tp"), cell("fn")),
+        element("tr", element("th", negative, scope="row"), cell("fp"), cell("tn")),
+    )
+    return element("table", element("thead", head), element("tbody", *rows), class_="confusion")
+
+
+def _heading(text: str) -> Markup:
+    return element("th", text, scope="col")

@@ -1,0 +1,1 @@
+"""Many trials: the driver, its workers, the sampler."""

@@ -1,0 +1,1 @@
+"""One trial: the full training loop and its diagnosis."""

@@ -1,0 +1,254 @@
+"""The manifest: made once, written, read back, described."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from study.dataset.manifest import COLUMNS, Manifest, ManifestRow, describe, make_manifest
+from study.dataset.sources import Source, open_source
+from study.errors import DataError, SettingsError
+
+
+def opened(root: Path) -> Source:
+    return open_source(str(root), positive=None, cache=root.parent / "cache")
+
+
+def manifest_of(*rows: str, kind: str = "grouped", grouping: str = "given") -> Manifest:
+    """Make a manifest from lines such as ``benign g1 test``."""
+    made = []
+    for k, row in enumerate(rows):
+        label, group, part = row.split()
+        made.append(
+            ManifestRow(path=f"{label}/{k}.png", label=label, group=group, part=part, sha256=f"{k}")
+        )
+    return Manifest(
+        rows=tuple(made), kind=kind, positive="malignant", negative="benign", grouping=grouping
+    )
+
+
+def test_a_folder_without_groups_is_split_by_content(lesions: Path) -> None:
+    source = opened(lesions)
+    manifest = make_manifest(source, split="grouped", seed=0)
+    assert manifest.grouping == "content"
+    assert manifest.kind == "grouped"
+    assert (manifest.positive, manifest.negative) == ("malignant", "benign")
+    assert [row.path for row in manifest.rows] == [image.path for image in source.images]
+    described = describe(manifest)
+    assert described["leaking_groups"] == described["leaking_test_images"] == 0
+    assert sum(part["groups"] for part in described["parts"].values()) == 14
+    assert list(described["parts"]) == ["train", "validation", "test"]
+    assert any("not patients" in note for note in described["notes"])
+
+
+def test_groups_are_numbered_by_their_first_path_in_natural_order(lesions: Path) -> None:
+    """us2 comes before us10, so the groups follow the runs of three."""
+    groups = {
+        row.path: row.group for row in make_manifest(opened(lesions), split="grouped", seed=0).rows
+    }
+    assert [groups[f"benign/us{k}.png"] for k in (1, 3, 4, 10)] == [
+        "group-001",
+        "group-001",
+        "group-002",
+        "group-004",
+    ]
+    assert groups["malignant/us101.png"] == "group-009"
+
+
+def test_exact_copies_belong_together_even_when_flat(
+    lesions: Path, save: Callable[..., Path]
+) -> None:
+    flat = save(lesions / "benign" / "flat1.png", 0)
+    for k in (1, 2):
+        Image.new("L", (30, 20), 9).save(flat.with_name(f"flat{k}.png"))
+    groups = {
+        row.path: row.group for row in make_manifest(opened(lesions), split="grouped", seed=0).rows
+    }
+    assert groups["benign/flat1.png"] == groups["benign/flat2.png"]
+
+
+def test_groups_given_by_folders_are_kept_and_others_count_singly(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    for label in ("a", "b"):
+        for k in range(4):
+            save(tmp_path / "set" / label / f"{label}{k % 2}" / f"{k}.png", k)
+        save(tmp_path / "set" / label / "single.png", 9)
+    manifest = make_manifest(opened(tmp_path / "set"), split="grouped", seed=0)
+    assert manifest.grouping == "given"
+    assert Counter(row.group for row in manifest.rows) == {
+        "a0": 2, "a1": 2, "b0": 2, "b1": 2, "a/single.png": 1, "b/single.png": 1,
+    }  # fmt: skip
+    assert manifest.notes == ("2 images outside of any group's folder are counted singly.",)
+
+
+def test_a_random_split_records_the_groups_that_it_divides(lesions: Path) -> None:
+    manifest = make_manifest(opened(lesions), split="random", seed=0)
+    described = describe(manifest)
+    assert described["kind"] == "random"
+    assert described["leaking_groups"] > 0
+    assert described["leaking_test_images"] == described["parts"]["test"]["images"]
+    assert any("random over images" in note for note in described["notes"])
+    assert any("are in more than one part" in note for note in described["notes"])
+
+
+def test_given_parts_are_the_default_where_there_are_any(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    for part in ("train", "test"):
+        for k in range(12):
+            for label in ("a", "b"):
+                seed = k + 100 * (part == "test") + 1000 * (label == "b")
+                save(tmp_path / "set" / part / label / f"{k}.png", seed)
+    source = opened(tmp_path / "set")
+    manifest = make_manifest(source, seed=0)
+    assert manifest == make_manifest(source, split="given", seed=0)
+    assert manifest.kind == "given"
+    parts = Counter(row.part for row in manifest.rows)
+    assert parts == {"train": 18, "validation": 6, "test": 24}
+    assert all(("test" in row.path) == (row.part == "test") for row in manifest.rows)
+    assert "cut from training, by groups" in manifest.notes[0]
+    anew = make_manifest(source, split="grouped", seed=0)
+    assert anew.notes == ("The parts that the data gives were set aside.",)
+
+
+def test_splits_that_cannot_be_made_are_refused(lesions: Path) -> None:
+    source = opened(lesions)
+    with pytest.raises(SettingsError, match=r"--split: found 'gruoped' \(did you mean 'grouped'"):
+        make_manifest(source, split="gruoped", seed=0)
+    with pytest.raises(DataError, match="has no part folders; allowed: train, val"):
+        make_manifest(source, split="given", seed=0)
+
+
+def test_the_same_seed_gives_the_same_manifest_and_another_seed_another(lesions: Path) -> None:
+    source = opened(lesions)
+    one, two, three = (make_manifest(source, split="grouped", seed=seed) for seed in (5, 5, 6))
+    assert one == two
+    assert one.digest == two.digest != three.digest
+
+
+def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
+    manifest = manifest_of("benign g1 train", "malignant g2 test")
+    assert replace(manifest, rows=manifest.rows[::-1]).digest == manifest.digest
+    moved = replace(manifest.rows[0], part="test")
+    assert replace(manifest, rows=(moved, manifest.rows[1])).digest != manifest.digest
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    """Also names with commas, quotes, line breaks, and bytes that are not UTF-8."""
+    rows = tuple(
+        ManifestRow(path=path, label="benign", group='a "b", c', part="train", sha256="0")
+        for path in ("x,y.png", 'q".png', "line\nbreak.png", "ä€.png", "\udcff.png", " s .png")
+    )
+    manifest = replace(manifest_of("benign a test"), rows=rows, notes=("One.", "Two."))
+    manifest.write(tmp_path / "new" / "manifest.csv")
+    assert Manifest.read(tmp_path / "new" / "manifest.csv") == manifest
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert names == ["manifest.csv", "manifest.json"]
+
+
+def test_the_file_is_a_plain_table(tmp_path: Path) -> None:
+    manifest_of("benign g1 train", "malignant g2 test").write(tmp_path / "manifest.csv")
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        header, first, _ = list(csv.reader(file))
+    assert tuple(header) == COLUMNS == ("path", "label", "group", "part", "sha256")
+    assert first == ["benign/0.png", "benign", "g1", "train", "0"]
+
+
+def test_missing_damaged_and_changed_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    manifest = manifest_of("benign g1 train", "malignant g2 test")
+
+    def refused(match: str) -> None:
+        with pytest.raises(DataError, match=match) as caught:
+            Manifest.read(path)
+        assert "\n" not in str(caught.value)
+
+    refused("cannot be read")
+    manifest.write(path)
+    text = path.read_text()
+    path.write_text(text.replace("g2,test", "g2,train"))
+    refused("the split was changed after it had been written")
+    for damaged in ("", "a,b\n", text[:-20], text + "x\n", text + '"'):
+        path.write_text(damaged)
+        refused("not a manifest, or damaged|the split was changed")
+    path.write_text(text)
+    for damaged in ("", "[]", "{}", json.dumps({"digest": "", "notes": [], "x": 1})):
+        (tmp_path / "manifest.json").write_text(damaged)
+        refused("not a manifest, or damaged")
+    (tmp_path / "manifest.json").unlink()
+    refused(r"manifest.json: cannot be read")
+
+
+def test_the_description_counts_images_and_groups() -> None:
+    described = describe(
+        manifest_of(
+            "benign g1 train",
+            "benign g1 train",
+            "malignant g2 train",
+            "benign g1 test",
+            "malignant g3 test",
+            "malignant g4 validation",
+        )
+    )
+    assert described["kind"] == "grouped"
+    assert described["grouping"] == "given"
+    assert described["parts"]["train"] == {
+        "images": 3,
+        "groups": 2,
+        "classes": {"benign": {"images": 2, "groups": 1}, "malignant": {"images": 1, "groups": 1}},
+    }
+    assert described["parts"]["validation"]["classes"]["benign"] == {"images": 0, "groups": 0}
+    assert described["leaking_groups"] == 1
+    assert described["leaking_test_images"] == 1
+    json.dumps(described)
+
+
+def test_a_small_test_part_is_named_as_too_small_for_a_verdict() -> None:
+    rows = [f"malignant m{k} test" for k in range(10)] + ["benign b0 test", "benign b1 test"]
+    assert describe(manifest_of(*rows))["notes"] == [
+        "The test part has 2 benign groups; fewer than 10 in a class is too small for a verdict."
+    ]
+    rows += [f"benign c{k} test" for k in range(8)]
+    assert describe(manifest_of(*rows))["notes"] == []
+    (note,) = describe(manifest_of("benign a test", "malignant b test"))["notes"]
+    assert "has 1 benign group and 1 malignant group; fewer than 10" in note
+
+
+def test_a_missing_test_part_and_mixed_groups_are_noted() -> None:
+    notes = describe(manifest_of("benign a train", "malignant a train"))["notes"]
+    assert any("1 group holds images of both classes" in note for note in notes)
+    assert any("no test part" in note for note in notes)
+
+
+def test_images_that_cannot_be_told_apart_count_singly(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    for k in range(30):
+        save(tmp_path / "set" / "ab"[k % 2] / f"{k}.png", 0, noise=1 + k / 10)
+    manifest = make_manifest(opened(tmp_path / "set"), split="grouped", seed=0)
+    assert manifest.grouping == "none"
+    assert len({row.group for row in manifest.rows}) == 30
+    (note,) = manifest.notes
+    assert "Grouping by content is unreliable" in note
+
+
+def test_the_real_set_is_split_into_lesions(real_data: Path, tmp_path: Path) -> None:
+    """20 benign lesions as 13, 4, 3 and 28 malignant as 20, 5, 3; a random split leaks wholly."""
+    source = open_source(str(real_data), positive=None, cache=tmp_path)
+    described = describe(make_manifest(source, split="grouped", seed=0))
+    held = {part: counts["classes"] for part, counts in described["parts"].items()}
+    assert [held[part]["benign"]["groups"] for part in held] == [13, 4, 3]
+    assert [held[part]["malignant"]["groups"] for part in held] == [20, 5, 3]
+    assert described["leaking_groups"] == 0
+    assert "too small for a verdict" in described["notes"][-1]
+    leaking = describe(make_manifest(source, split="random", seed=0))
+    assert leaking["parts"]["test"]["images"] == 25
+    assert leaking["leaking_test_images"] == 25

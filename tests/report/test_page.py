@@ -1,0 +1,250 @@
+"""The page builds from whatever a study has, and escapes every name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.errors import SettingsError
+from study.protocol import Protocol
+from study.records import StudyRecord
+from study.report.cautions import cautions
+from study.report.page import write_report
+from study.report.verdict import interval_infos, reading
+from study.summary import winner
+
+Build = Callable[[StudyRecord], Any]
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def page_of(study: Any) -> str:
+    path = write_report(study.record, study_dir=study.study_dir, out_dir=study.out_dir)
+    return path.read_text(encoding="utf-8")
+
+
+def without_plotly(html: str) -> str:
+    """Return the page less its longest script, which is plotly's."""
+    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    return html.replace(max(scripts, key=len), "")
+
+
+def data_of(html: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="study-data">(.*?)</script>', html)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def titles(record: StudyRecord) -> list[str]:
+    return [caution.title for caution in cautions(record)]
+
+
+def test_two_files_and_no_draft_are_left(record: StudyRecord, on_disk: Build) -> None:
+    """The page and the table lie in the folder, and no temporary file beside them."""
+    study = on_disk(record)
+    path = write_report(record, study_dir=study.study_dir, out_dir=study.out_dir)
+    assert path == study.out_dir / "index.html"
+    assert sorted(item.name for item in study.out_dir.iterdir()) == ["index.html", "trials.csv"]
+
+
+def test_the_page_loads_nothing(record: StudyRecord, on_disk: Build) -> None:
+    """Plotly is embedded once, and outside of it no address of the network is named."""
+    html = page_of(on_disk(record))
+    assert html.count("plotly.js v") == 1
+    assert "http" not in without_plotly(html).replace("http-equiv", "")
+    assert "default-src 'none'" in html
+
+
+def test_every_figure_keeps_the_data_at_home(record: StudyRecord, on_disk: Build) -> None:
+    """The one configuration that all figures use has no share button and no logo."""
+    config = data_of(page_of(on_disk(record)))["config"]
+    assert config["showSendToCloud"] is False
+    assert config["displaylogo"] is False
+
+
+def test_curves_are_whole_thousandths(record: StudyRecord, on_disk: Build) -> None:
+    """Scores are embedded as whole thousandths, the loss as it is, best trial first."""
+    data = data_of(page_of(on_disk(record)))
+    best = winner(record)
+    assert best is not None
+    first = data["trials"][0]
+    assert first["number"] == best.number
+    assert len(first["epochs"]) == best.epochs
+    at = first["epochs"].index(best.best_epoch)
+    assert first["curves"]["validation_f_med"][at] == round(1000 * (best.validation_f_med or 0))
+    assert isinstance(first["curves"]["train_loss"][at], float)
+
+
+def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> None:
+    """A study, a class, a file, a cause and a space called like HTML stay text."""
+    classes = {EVIL: 100, "malignant": 150}
+    parts = {
+        part: {**values, "classes": {EVIL: {"images": 5, "groups": 1}}}
+        for part, values in record.split["parts"].items()
+    }
+    bad = replace(record.trials[11], cause=EVIL, worker=EVIL, variant={EVIL: EVIL})
+    evil = replace(
+        record,
+        name=EVIL,
+        command=f"study run --data '{EVIL}'",
+        dataset={
+            **record.dataset,
+            "name": EVIL,
+            "source": EVIL,
+            "negative": EVIL,
+            "classes": classes,
+            "skipped": [[f"{EVIL}.bmp", EVIL], ["\udcff.bmp", "</script><script>alert(2)"]],
+        },
+        split={**record.split, "parts": parts, "notes": [EVIL]},
+        space={"name": EVIL, "text": f"[parameters.{EVIL}", "digest": EVIL},
+        versions={EVIL: EVIL},
+        machine={EVIL: EVIL},
+        trials=[*record.trials[:11], bad],
+    )
+    html = page_of(on_disk(evil))
+    assert "<img" not in without_plotly(html)
+    assert "alert(2)</li>" in html
+    assert html.count("<script") == len(re.findall(r"</script>", html)) == 4
+    assert "<title>&lt;img src=x onerror=alert(1)&gt;</title>" in html
+
+
+def test_a_leaking_split_is_said_first(record: StudyRecord) -> None:
+    """The number of groups and of test images with near-copies heads the list, as a danger."""
+    split = {**record.split, "leaking_groups": 41, "leaking_test_images": 25}
+    first = cautions(replace(record, split=split))[0]
+    assert first.level == "danger"
+    assert "41 groups" in first.text
+    assert "25 of the 25 test images" in first.text
+
+
+def test_cautions_name_what_holds(record: StudyRecord) -> None:
+    """Synthetic data, a quick budget, few trials, a reused or small test part, skipped files."""
+    told = titles(record)
+    assert {"Small test part", "Few trials", "Failures", "Positive class"} <= set(told)
+    assert not {"Synthetic data", "Quick budget", "The split leaks", "Unfinished"} & set(told)
+    changed = replace(
+        record,
+        protocol=Protocol(quick=True, epochs=15),
+        dataset={**record.dataset, "synthetic": True, "skipped": [["a.bmp", "broken"]]},
+        retest={**(record.retest or {}), "uses": 3},
+        requested=100,
+    )
+    assert {
+        *("Synthetic data", "Quick budget", "Test part reused", "Skipped files", "Unfinished")
+    } <= set(titles(changed))
+
+
+def test_notes_of_the_split_are_not_repeated(record: StudyRecord) -> None:
+    """What has an entry of its own is not said again by a note."""
+    notes = ["There is no test part, so the winner cannot be retested.", "Cut from training."]
+    parts = {name: part for name, part in record.split["parts"].items() if name != "test"}
+    found = cautions(replace(record, split={**record.split, "parts": parts, "notes": notes}))
+    assert [caution.text for caution in found if caution.title == "Split"] == ["Cut from training."]
+    assert "No test part" in [caution.title for caution in found]
+
+
+def test_the_reading_claims_the_interval_only(record: StudyRecord) -> None:
+    """The best score is called optimistic, the retest's interval is what can be claimed."""
+    text = " ".join(reading(record))
+    assert "best of 10 scores" in text
+    assert "1.5 standard deviations" in text
+    assert "F_med between 0.20 and 0.93 (95%)" in text
+    assert "untouched" in " ".join(reading(replace(record, retest=None, requested=99)))
+    leaking = replace(record, split={**record.split, "leaking_groups": 3})
+    assert "nothing had seen" not in " ".join(reading(leaking))
+
+
+def test_a_retest_of_another_trial_is_told(record: StudyRecord) -> None:
+    """A retest that was made before a better trial came does not pass for the winner's."""
+    text = " ".join(reading(replace(record, retest={**(record.retest or {}), "number": 99})))
+    assert "that of trial 99" in text
+
+
+def test_scores_without_an_interval_are_kept(record: StudyRecord) -> None:
+    """A score whose interval cannot be given is shown without one."""
+    found = {info.label: info for info in interval_infos(record.retest or {})}
+    assert found["AUC"].bounds is None
+    assert found["F_med"].bounds == (0.197, 0.93)
+
+
+def test_a_running_study_is_obvious(running: StudyRecord, on_disk: Build) -> None:
+    """The head says that it runs, how far it is and since when the page stands."""
+    study = on_disk(running)
+    now = datetime(2026, 11, 23, 10, 5, tzinfo=UTC)
+    path = write_report(running, study_dir=study.study_dir, out_dir=study.out_dir, now=now)
+    html = path.read_text()
+    assert "Running" in html
+    assert "4 of 100 trials ended" in html
+    assert "2026-11-23 10:05 UTC" in html
+    assert "Best so far" in html
+    assert data_of(html)["running"] is True
+
+
+@pytest.mark.parametrize("what", ["nothing", "failures", "one", "no retest", "other space"])
+def test_the_page_builds_from_little(what: str, record: StudyRecord, on_disk: Build) -> None:
+    """No trial, only failures, a single trial, no retest, a space that is not TOML."""
+    changes: dict[str, dict[str, Any]] = {
+        "nothing": {"trials": [], "requested": 100, "retest": None},
+        "failures": {"trials": [record.trials[11]], "requested": 1, "retest": None},
+        "one": {"trials": record.trials[:1], "requested": 1, "retest": None},
+        "no retest": {"retest": None},
+        "other space": {"space": {"name": "x", "text": "not = [toml", "digest": "0"}},
+    }
+    html = page_of(on_disk(replace(record, **changes[what])))
+    assert "</html>" in html
+    assert len(data_of(html)["trials"]) == len(changes[what].get("trials", record.trials))
+
+
+def test_missing_and_torn_histories_are_told(record: StudyRecord, on_disk: Build) -> None:
+    """A page with gaps says what is missing, trial by trial."""
+    study = on_disk(record)
+    study.history(1).unlink()
+    with study.history(2).open("a") as file:
+        file.write("121,1391.5,0.8")
+    trials = {trial["number"]: trial for trial in data_of(page_of(study))["trials"]}
+    assert "missing" in trials[1]["notes"][0]
+    assert set(trials[1]["curves"]) == {"validation_f_med"}
+    assert "incomplete" in trials[2]["notes"][0]
+    assert len(trials[2]["epochs"]) == 120
+    assert trials[3]["notes"] == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    record: StudyRecord, on_disk: Build, tmp_path: Path
+) -> None:
+    """A file in the way of the report's folder is the user's error, in one line."""
+    study = on_disk(record)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError) as caught:
+        write_report(record, study_dir=study.study_dir, out_dir=tmp_path / "file" / "it")
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "file" / "it") in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_the_users_error(record: StudyRecord, on_disk: Build) -> None:
+    """A folder without write permission is refused and left as it was."""
+    study = on_disk(record)
+    study.out_dir.mkdir(parents=True)
+    study.out_dir.chmod(0o500)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        write_report(record, study_dir=study.study_dir, out_dir=study.out_dir)
+
+
+def test_many_trials_are_quick_and_small(record: StudyRecord, on_disk: Build) -> None:
+    """A hundred trials of 120 epochs take well under three seconds and few megabytes."""
+    trials = [replace(record.trials[1], number=number) for number in range(100)]
+    study = on_disk(replace(record, trials=trials, requested=100))
+    began = time.perf_counter()
+    html = page_of(study)
+    assert time.perf_counter() - began < 3
+    assert len(html) < 8_000_000
