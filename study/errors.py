@@ -22,9 +22,13 @@ from collections.abc import Iterable
 class StudyError(Exception):
     """Base of every error that the program raises on purpose."""
 
+    exit_status = 1
+
 
 class UserError(StudyError):
     """The user's input is wrong; the command ends with exit status 2."""
+
+    exit_status = 2
 
 
 class DataError(UserError):

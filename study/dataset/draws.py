@@ -7,10 +7,12 @@ same for every epoch and every trial.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from study.files import replacing
 from study.protocol import Augmentation
 
 COLUMNS = ("rotation", "shift_x", "shift_y", "shear", "zoom_x", "zoom_y", "flip_x", "flip_y")
@@ -57,3 +59,15 @@ def draw_fixed_set(*, images: int, samples: int, augmentation: Augmentation, see
         index=balanced_indices(images, samples, rng),
         transforms=rng.uniform(low, high, (samples, len(COLUMNS))).astype(np.float32),
     )
+
+
+def write_draws(path: Path, draws: Draws) -> None:
+    """Write a fixed set as ``.npz``."""
+    with replacing(path) as scratch:
+        np.savez_compressed(scratch, index=draws.index, transforms=draws.transforms)
+
+
+def read_draws(path: Path) -> Draws:
+    """Read what :func:`write_draws` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        return Draws(index=stored["index"], transforms=stored["transforms"])

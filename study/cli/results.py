@@ -1,0 +1,166 @@
+"""``study list``, ``study show``, ``study report``: what the studies found."""
+
+from __future__ import annotations
+
+import json
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from study.errors import LedgerError, near_miss
+
+if TYPE_CHECKING:
+    from study.ledger import Ledger
+    from study.workspace import StudyFolder
+
+Runs = Annotated[Path, typer.Option(help="Folder of the studies' state.")]
+Reports = Annotated[Path, typer.Option(help="Folder of the reports.")]
+Name = Annotated[str, typer.Argument(help="Name of the study, as `study list` shows it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def find_study(runs: Path, name: str) -> tuple[StudyFolder, Ledger]:
+    """Open a study by name; ``LedgerError`` with the near miss when there is none."""
+    from study.ledger import Ledger
+    from study.workspace import study_folder, study_names
+
+    names = study_names(runs)
+    if name not in names:
+        hint = near_miss(name, names) or (
+            f"; there are: {', '.join(names)}" if names else "; `study run` makes one"
+        )
+        raise LedgerError(f"no study {name!r} in {runs}{hint}")
+    folder = study_folder(runs, name)
+    return folder, Ledger.open(folder.path)
+
+
+def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
+    """List the studies with their trials and their best validation F_med."""
+    from study.ledger import Ledger
+    from study.summary import counts, winner
+    from study.workspace import study_folder, study_names
+
+    rows = []
+    for name in study_names(runs):
+        try:
+            record = Ledger.open(study_folder(runs, name).path).read()
+        except LedgerError as error:
+            print(f"study: {error}", file=sys.stderr)
+            continue
+        best = winner(record)
+        rows.append(
+            {
+                "study": name,
+                "created": record.created,
+                "data": record.dataset["name"],
+                "split": record.split["kind"],
+                "complete": counts(record)["complete"],
+                "requested": record.requested,
+                "best": best.number if best else None,
+                "validation_f_med": best.validation_f_med if best else None,
+            }
+        )
+    if as_json:
+        print(json.dumps({"studies": rows}))
+    elif not rows:
+        print(f"No study in {runs}; `study run --quick` makes one.", file=sys.stderr)
+    else:
+        _print_table(
+            ["study", "created", "data", "split", "trials", "best", "validation F_med"],
+            [
+                [
+                    row["study"],
+                    str(row["created"])[:10],
+                    row["data"],
+                    row["split"],
+                    f"{row['complete']}/{row['requested']}",
+                    row["best"],
+                    row["validation_f_med"],
+                ]
+                for row in rows
+            ],
+        )
+    return 0
+
+
+def show(
+    name: Name,
+    runs: Runs = Path("runs"),
+    reports: Reports = Path("reports"),
+    as_json: AsJson = False,
+) -> int:
+    """Show the ranking of a study, its winner and its retest."""
+    from study.cli.progress import closing_lines
+    from study.summary import document, ranked
+
+    _, ledger = find_study(runs, name)
+    record = ledger.read()
+    page = reports / name / "index.html"
+    if as_json:
+        report_path = str(page) if page.is_file() else None
+        print(json.dumps(document(record, report=report_path), allow_nan=False))
+        return 0
+    columns = [item for item in record.trials[0].params] if record.trials else []
+    _print_table(
+        ["trial", "state", "val F_med", "plain", "train", "epoch", "MACs", *columns],
+        [
+            [
+                trial.number,
+                trial.state,
+                trial.validation_f_med,
+                trial.validation_f_med_plain,
+                trial.train_f_med,
+                f"{trial.best_epoch or '-'}/{trial.epochs}",
+                f"{trial.macs:,}" if trial.macs else None,
+                *(trial.variant.get(column) for column in columns),
+            ]
+            for trial in ranked(record)
+        ],
+    )
+    for line in closing_lines(record):
+        print(line)
+    for trial in record.trials:
+        if trial.cause and trial.state in ("failed", "interrupted"):
+            print(f"Trial {trial.number} {trial.state}: {trial.cause}")
+    return 0
+
+
+def report(
+    name: Name,
+    runs: Runs = Path("runs"),
+    reports: Reports = Path("reports"),
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> int:
+    """Write the report of a study anew."""
+    from study.report.page import write_report
+
+    folder, ledger = find_study(runs, name)
+    page = write_report(ledger.read(), study_dir=folder.path, out_dir=reports / name)
+    print(page)
+    if open_page:
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def _print_table(titles: list[str], rows: list[list[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title.replace("_", " "), no_wrap=title in ("study", "trial"))
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console = Console(highlight=False)
+    # A pipe has no width: nothing is cut there.
+    console.print(table, width=None if console.is_terminal else 400)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

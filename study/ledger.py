@@ -1,0 +1,299 @@
+"""The ledger: the record of a study's trials, an Optuna study in SQLite.
+
+Every attempt at a planned trial is one Optuna trial. Its user attribute ``ordinal`` says which
+planned trial it belongs to; the latest attempt of an ordinal is what counts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import Engine, event
+
+from study.errors import LedgerError
+from study.protocol import Protocol
+from study.records import StudyRecord, TrialRecord
+from study.space import Space
+
+SCHEMA_VERSION = 1
+FILE_NAME = "study.db"
+
+ERRORS_ALLOWED = 1
+"""A trial that fails is tried once more."""
+
+ENDED = ("complete", "pruned", "failed")
+"""States in which a planned trial stays."""
+
+SILENCE = 30.0
+"""Seconds after which an attempt that has not said what it wants is taken for dead."""
+
+_SETUP = ("command", "requested", "space", "dataset", "split", "seed", "versions", "machine")
+
+
+def now() -> str:
+    """Return the present time, UTC, ISO 8601 with seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def worker_name() -> str:
+    """Return ``host:process`` of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Return Optuna's distributions of a space, in the order of its file."""
+    found: dict[str, BaseDistribution] = {}
+    for item in space.parameters:
+        if item.type == "choice":
+            found[item.name] = CategoricalDistribution(item.choices)
+        elif item.type == "int":
+            assert item.low is not None
+            assert item.high is not None
+            found[item.name] = IntDistribution(
+                int(item.low), int(item.high), log=item.log, step=item.step
+            )
+        else:
+            assert item.low is not None
+            assert item.high is not None
+            found[item.name] = FloatDistribution(float(item.low), float(item.high), log=item.log)
+    return found
+
+
+class Ledger:
+    """One study's record; open it with :meth:`create` or :meth:`open`."""
+
+    def __init__(self, optuna_study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
+        self.optuna_study = optuna_study
+        self._storage = storage
+
+    @classmethod
+    def create(cls, folder: Path, name: str, setup: Mapping[str, Any]) -> Ledger:
+        """Make the ledger of a new study in ``folder``.
+
+        ``setup`` holds what ``StudyRecord`` says of a study before its first trial.
+        """
+        storage = _storage(folder)
+        optuna_study = optuna.create_study(
+            storage=storage, study_name=name, direction=StudyDirection.MAXIMIZE
+        )
+        attributes = {"schema_version": SCHEMA_VERSION, "created": now(), **setup}
+        for key, value in attributes.items():
+            optuna_study.set_user_attr(key, value)
+        return cls(optuna_study, storage)
+
+    @classmethod
+    def open(cls, folder: Path) -> Ledger:
+        """Open the ledger in ``folder``.
+
+        Raises ``LedgerError`` when there is none, when it is damaged, or when a newer version of
+        the program wrote it.
+        """
+        if not (folder / FILE_NAME).is_file():
+            raise LedgerError(f"no study in {folder}; `study list` shows what there is")
+        try:
+            storage = _storage(folder)
+            (summary,) = optuna.get_all_study_summaries(storage)
+            optuna_study = optuna.load_study(storage=storage, study_name=summary.study_name)
+            version = optuna_study.user_attrs["schema_version"]
+        except Exception as error:
+            cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise LedgerError(f"{folder / FILE_NAME}: not a readable ledger: {cause}") from error
+        if version > SCHEMA_VERSION:
+            raise LedgerError(
+                f"{folder / FILE_NAME}: written by a newer version of the program (schema "
+                f"{version}, this one reads up to {SCHEMA_VERSION}); update the program"
+            )
+        return cls(optuna_study, storage)
+
+    def close(self) -> None:
+        """Let go of the file, so that its folder can be moved."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def update(self, **attributes: Any) -> None:
+        """Set attributes of the study."""
+        for key, value in attributes.items():
+            self.optuna_study.set_user_attr(key, value)
+
+    def attempts(self) -> dict[int, list[FrozenTrial]]:
+        """Return the attempts at each ordinal, oldest first.
+
+        Suggestions that were turned down and attempts that gave way to another are left out.
+        """
+        found: dict[int, list[FrozenTrial]] = defaultdict(list)
+        for trial in self.optuna_study.get_trials(deepcopy=False):
+            own = trial.user_attrs
+            beside = own.get("infeasible") or own.get("ended_by") == "conflict"
+            if "ordinal" in own and not beside:
+                found[own["ordinal"]].append(trial)
+        return found
+
+    def infeasible(self, ordinal: int) -> int:
+        """Return how many suggestions were turned down for an ordinal."""
+        return sum(
+            1
+            for trial in self.optuna_study.get_trials(deepcopy=False)
+            if trial.user_attrs.get("infeasible") and trial.user_attrs["ordinal"] == ordinal
+        )
+
+    def open_ordinals(self, total: int) -> list[int]:
+        """Return the ordinals below ``total`` that have not ended and that nobody trains."""
+        attempts = self.attempts()
+        taken = (*ENDED, "running")
+        return [k for k in range(total) if _state(attempts.get(k, [])) not in taken]
+
+    def unfinished(self, total: int) -> int:
+        """Return how many ordinals below ``total`` have not ended, trained just now or not."""
+        attempts = self.attempts()
+        return sum(_state(attempts.get(k, [])) not in ENDED for k in range(total))
+
+    def claim(self, trial: Trial, ordinal: int) -> bool:
+        """Try to take an ordinal for a new attempt; False when another worker has it.
+
+        Lamport's bakery (1974): Optuna's number is the ticket. Whoever asks waits until all lower
+        numbers have said which ordinal they want, and gives way to a lower one that wants the
+        same. A lower number that stays silent belongs to a process that died.
+        """
+        trial.set_user_attr("worker", worker_name())
+        trial.set_user_attr("ordinal", ordinal)
+        deadline = time.monotonic() + SILENCE
+        while silent := [t for t in self._running_before(trial) if "ordinal" not in t.user_attrs]:
+            if time.monotonic() > deadline:
+                for other in silent:
+                    self.drop(other.number, "interrupted", "its worker died while it asked")
+            time.sleep(0.02)
+        rivals = {t.number for t in self._running_before(trial)}
+        others = [t for t in self.attempts().get(ordinal, []) if t.number != trial.number]
+        taken = any(t.number in rivals for t in others)
+        over = _state([t for t in others if t.state != TrialState.RUNNING]) in ENDED
+        if not taken and not over:
+            return True
+        self.drop(trial.number, "conflict", "another worker has the trial")
+        return False
+
+    def _running_before(self, trial: Trial) -> list[FrozenTrial]:
+        running = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [other for other in running if other.number < trial.number]
+
+    def drop(self, number: int, ended: str, cause: str) -> None:
+        """End a running attempt: ``interrupted`` from outside, or by an ``error`` of its own."""
+        identifier = self._storage.get_trial_id_from_study_id_trial_number(
+            self._storage.get_study_id_from_name(self.optuna_study.study_name), number
+        )
+        for key, value in (("cause", cause), ("ended_by", ended), ("ended", now())):
+            self._storage.set_trial_user_attr(identifier, key, value)
+        self.optuna_study.tell(number, state=TrialState.FAIL)
+
+    def drop_running(self, *, ended: str, cause: str, worker: str | None = None) -> int:
+        """End all running attempts, or those of one worker, and return how many there were."""
+        running = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        dead = [t for t in running if worker is None or t.user_attrs.get("worker") == worker]
+        for trial in dead:
+            self.drop(trial.number, ended, cause)
+        return len(dead)
+
+    def read(self) -> StudyRecord:
+        """Return the study as it stands now."""
+        attributes = self.optuna_study.user_attrs
+        trials = self.optuna_study.get_trials(deepcopy=False)
+        return StudyRecord(
+            name=self.optuna_study.study_name,
+            created=attributes["created"],
+            protocol=Protocol.from_dict(attributes["protocol"]),
+            trials=[_record(k, tries) for k, tries in sorted(self.attempts().items())],
+            infeasible=sum(bool(trial.user_attrs.get("infeasible")) for trial in trials),
+            retest=attributes.get("retest"),
+            **{key: attributes[key] for key in _SETUP},
+        )
+
+
+def _state(attempts: list[FrozenTrial]) -> str | None:
+    """Return the state of a planned trial from its attempts, oldest first."""
+    if not attempts:
+        return None
+    latest = attempts[-1]
+    if any(trial.state == TrialState.COMPLETE for trial in attempts):
+        return "complete"
+    if any(trial.state == TrialState.RUNNING for trial in attempts):
+        return "running"
+    if latest.state == TrialState.PRUNED:
+        return "pruned"
+    errors = sum(trial.user_attrs.get("ended_by") == "error" for trial in attempts)
+    return "failed" if errors > ERRORS_ALLOWED else "interrupted"
+
+
+def _record(ordinal: int, attempts: list[FrozenTrial]) -> TrialRecord:
+    state = _state(attempts)
+    assert state is not None
+    counting = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING}.get(state)
+    trial = next((t for t in attempts if t.state == counting), attempts[-1])
+    own = trial.user_attrs
+    scores = own.get("scores", {})
+    return TrialRecord(
+        number=ordinal,
+        state=state,
+        params=trial.params,
+        variant=own.get("variant", {}),
+        ledger_number=trial.number,
+        attempts=len(attempts),
+        validation_f_med=scores.get("validation_f_med"),
+        validation_f_med_plain=scores.get("validation_plain_f_med"),
+        train_f_med=scores.get("train_f_med"),
+        scores=scores,
+        epochs=own.get("epochs", len(trial.intermediate_values)),
+        progress=[trial.intermediate_values[k] for k in sorted(trial.intermediate_values)],
+        **{
+            key: own.get(key)
+            for key in (
+                "seed",
+                "parameters",
+                "macs",
+                "validation_f_med_smooth",
+                "best_epoch",
+                "stopped_by",
+                "seconds",
+                "started",
+                "ended",
+                "worker",
+                "diagnosis",
+                "cause",
+            )
+        },
+    )
+
+
+def _storage(folder: Path) -> optuna.storages.RDBStorage:
+    """Return the SQLite storage in ``folder``, made for several processes at once."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{(folder / FILE_NAME).resolve()}",
+        engine_kwargs={"connect_args": {"timeout": 60}},
+    )
+    _write_ahead(storage.engine)
+    return storage
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Let readers and a writer work side by side."""
+
+    @event.listens_for(engine, "connect")
+    def _set(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA busy_timeout=60000")

@@ -1,0 +1,129 @@
+"""Which variant comes next: the fixed first trials, then Optuna's TPE."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
+from optuna.trial import Trial, TrialState
+
+from study.errors import SettingsError, TrialError
+from study.ledger import Ledger, distributions
+from study.model.capacity import Capacity, capacity
+from study.protocol import Protocol
+from study.seeds import derive
+from study.space import Space
+from study.variant import REFERENCE, REFERENCE_SGD, Variant
+
+FIRST = (REFERENCE, REFERENCE_SGD)
+"""Trials 0 and 1: the article's networks, whatever the space."""
+
+STARTUP_TRIALS = 10
+"""Trials that TPE draws at random before it learns."""
+
+MOST_SUGGESTIONS = 200
+"""Suggestions that may be turned down for one trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A variant to be trained, and the open Optuna trial that it belongs to."""
+
+    trial: Trial
+    ordinal: int
+    variant: Variant
+    capacity: Capacity
+
+
+def ask(ledger: Ledger, ordinal: int, *, space: Space, protocol: Protocol, seed: int) -> (
+    Suggestion | None
+):
+    """Take an ordinal and choose its variant; None when another worker took the ordinal first.
+
+    The sampler's seed comes from the study's seed, the ordinal and the number of suggestions that
+    were turned down for it, so a trial that is asked for again gets the same variant. A variant
+    that was begun before is taken up again. A suggestion above the space's limit is told to
+    Optuna as infeasible and replaced.
+
+    Raises ``TrialError`` when the space hardly holds a network that is small enough.
+    """
+    earlier = ledger.attempts().get(ordinal, [])
+    begun = next((t.user_attrs["variant"] for t in earlier if "variant" in t.user_attrs), None)
+    if begun is None and ordinal < len(FIRST):
+        begun = FIRST[ordinal].as_dict()
+    limit = _most_macs(space, protocol)
+    for turned_down in range(ledger.infeasible(ordinal), MOST_SUGGESTIONS):
+        sampler = _sampler(derive(seed, "sampler", ordinal, turned_down), space, begun)
+        ledger.optuna_study.sampler = sampler
+        trial = ledger.optuna_study.ask()
+        if not ledger.claim(trial, ordinal):
+            return None
+        values = {
+            name: _suggest(trial, name, distribution)
+            for name, distribution in distributions(space).items()
+            if begun is None or _holds(space, name, begun[name])
+        }
+        variant = space.variant(values) if begun is None else Variant(**begun)
+        size, excess = _excess(variant, protocol, limit)
+        if size is not None and (excess <= 0 or begun is not None):
+            return Suggestion(trial=trial, ordinal=ordinal, variant=variant, capacity=size)
+        trial.set_user_attr("infeasible", True)
+        trial.set_constraint("macs", excess)
+        ledger.optuna_study.tell(trial, state=TrialState.PRUNED)
+    raise TrialError(
+        f"trial {ordinal}: {MOST_SUGGESTIONS} suggestions of space {space.name} were larger than "
+        f"{space.max_macs_ratio:g} times the reference network"
+    )
+
+
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    match distribution:
+        case IntDistribution(low=low, high=high, log=log, step=step):
+            return trial.suggest_int(name, low, high, log=log, step=step)
+        case FloatDistribution(low=low, high=high, log=log):
+            return trial.suggest_float(name, low, high, log=log)
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+    raise TypeError(f"{name}: {distribution}")
+
+
+def _holds(space: Space, name: str, value: Any) -> bool:
+    return any(item.name == name and item.contains(value) for item in space.parameters)
+
+
+def _sampler(seed: int, space: Space, begun: dict[str, Any] | None) -> BaseSampler:
+    tpe = TPESampler(
+        seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
+    )
+    if begun is None:
+        return tpe
+    names = [item.name for item in space.parameters if item.contains(begun[item.name])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return PartialFixedSampler({name: begun[name] for name in names}, tpe)
+
+
+def _most_macs(space: Space, protocol: Protocol) -> float | None:
+    if space.max_macs_ratio is None:
+        return None
+    return space.max_macs_ratio * capacity(REFERENCE, protocol.image_shape).macs
+
+
+def _excess(
+    variant: Variant, protocol: Protocol, limit: float | None
+) -> tuple[Capacity | None, float]:
+    """Return the capacity (None: the images are too small) and how far it is above the limit."""
+    try:
+        size = capacity(variant, protocol.image_shape)
+    except SettingsError:
+        return None, 1.0
+    return size, 0.0 if limit is None else size.macs / limit - 1

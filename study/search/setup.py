@@ -1,0 +1,195 @@
+"""What a study is made of, and the folder that holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from study import __version__
+from study.dataset.draws import draw_fixed_set, write_draws
+from study.dataset.manifest import Manifest, describe, make_manifest
+from study.dataset.sources import Source
+from study.errors import LedgerError, SettingsError
+from study.ledger import Ledger
+from study.model.capacity import capacity
+from study.protocol import Protocol
+from study.seeds import derive
+from study.space import Space
+from study.variant import REFERENCE
+from study.workspace import StudyFolder, study_folder
+
+PACKAGES = ("tensorflow", "keras", "optuna", "keras-tuner", "numpy", "pandas", "pillow", "plotly")
+
+_NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything that the trials of a study depend on."""
+
+    source: Source
+    manifest: Manifest
+    protocol: Protocol
+    space: Space
+    seed: int
+
+    def default_name(self) -> str:
+        """Return ``<data>-<space>-<6 hex>``: the same for the same set-up, else another."""
+        meaning = [self.protocol.as_dict(), self.manifest.digest, self.source.digest]
+        meaning += [self.space.digest, self.seed]
+        digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+        return f"{self.source.name}-{self.space.name}-{digest[:6]}"
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the set-up as the ledger keeps it."""
+        source, manifest = self.source, self.manifest
+        labels = [row.label for row in manifest.rows]
+        return {
+            "protocol": self.protocol.as_dict(),
+            "space": {
+                "name": self.space.name,
+                "text": self.space.text,
+                "digest": self.space.digest,
+            },
+            "dataset": {
+                "name": source.name,
+                "source": str(source.root),
+                "digest": source.digest,
+                "positive": source.positive,
+                "negative": source.negative,
+                "classes": {label: labels.count(label) for label in source.classes},
+                "images": len(labels),
+                "groups": len({row.group for row in manifest.rows}),
+                "synthetic": source.synthetic,
+                "skipped": [list(item) for item in source.skipped],
+            },
+            "split": {**describe(manifest), "digest": manifest.digest},
+            "seed": self.seed,
+            "versions": versions(),
+            "machine": machine(),
+        }
+
+
+def make_setup(
+    source: Source, *, split: str | None, protocol: Protocol, space: Space, seed: int
+) -> Setup:
+    """Divide the source and check that its images are large enough for the reference network.
+
+    Raises ``DataError`` or ``SettingsError`` when the images cannot be used so.
+    """
+    capacity(REFERENCE, protocol.image_shape)
+    if not 0 <= seed < 2**31:
+        raise SettingsError(f"--seed: found {seed}; allowed: 0 to {2**31 - 1}")
+    manifest = make_manifest(source, split=split, seed=derive(seed, "split"))
+    return Setup(source=source, manifest=manifest, protocol=protocol, space=space, seed=seed)
+
+
+def open_study(
+    runs: Path, name: str | None, setup: Setup, *, command: str, requested: int
+) -> tuple[StudyFolder, Ledger]:
+    """Open the study of this set-up, or make it.
+
+    Raises ``LedgerError`` when the name is taken by a study of another set-up, naming what
+    differs; ``SettingsError`` for a name that cannot be a folder or a folder that cannot be
+    written.
+    """
+    name = name or setup.default_name()
+    if not name or set(name) - _NAME_CHARACTERS or name.startswith((".", "-")):
+        raise SettingsError(
+            f"--name: found {name!r}; allowed: letters, digits, '-', '_' and '.', not first"
+        )
+    folder = study_folder(runs, name)
+    if not folder.path.exists():
+        try:
+            _create(folder, setup, name, command=command, requested=requested)
+        except OSError as error:
+            raise SettingsError(
+                f"--runs {runs}: cannot be written ({error.strerror or error}); name a folder that "
+                "you may write to"
+            ) from error
+    ledger = Ledger.open(folder.path)
+    _refuse_differences(ledger, setup, name)
+    if Manifest.read(folder.manifest).digest != setup.manifest.digest:
+        raise LedgerError(
+            f"{folder.manifest}: is not the split of study {name}; restore the file, or take "
+            "another --name"
+        )
+    ledger.update(requested=requested, command=command)
+    return folder, ledger
+
+
+def _create(
+    folder: StudyFolder, setup: Setup, name: str, *, command: str, requested: int
+) -> None:
+    """Make the study's folder under a scratch name and move it: it is whole or absent."""
+    scratch = StudyFolder(folder.path.with_name(f".{name}.{os.getpid()}"))
+    scratch.path.mkdir(parents=True)
+    try:
+        setup.manifest.write(scratch.manifest)
+        for part in ("train", "validation"):
+            draws = draw_fixed_set(
+                images=sum(row.part == part for row in setup.manifest.rows),
+                samples=setup.protocol.validation_samples,
+                augmentation=setup.protocol.augmentation,
+                seed=derive(setup.seed, "draws", part),
+            )
+            write_draws(scratch.draws(part), draws)
+        attributes = {**setup.attributes(), "command": command, "requested": requested}
+        ledger = Ledger.create(scratch.path, name, attributes)
+        ledger.close()
+        scratch.path.rename(folder.path)
+    finally:
+        shutil.rmtree(scratch.path, ignore_errors=True)
+
+
+def _refuse_differences(ledger: Ledger, setup: Setup, name: str) -> None:
+    stored, mine = ledger.optuna_study.user_attrs, setup.attributes()
+    protocol = {key: (stored["protocol"].get(key), value) for key, value in mine["protocol"].items()}
+    compared: Mapping[str, tuple[Any, Any]] = {
+        "dataset": (_short(stored["dataset"]), _short(mine["dataset"])),
+        "positive class": (stored["dataset"]["positive"], mine["dataset"]["positive"]),
+        "space": (_short(stored["space"]), _short(mine["space"])),
+        "seed": (stored["seed"], mine["seed"]),
+        "split": (stored["split"]["kind"], mine["split"]["kind"]),
+        "split digest": (stored["split"]["digest"][:6], mine["split"]["digest"][:6]),
+        **protocol,
+    }
+    found = [f"{key} {was!r}, now {new!r}" for key, (was, new) in compared.items() if was != new]
+    if found:
+        raise LedgerError(
+            f"study {name} was made with another set-up: {'; '.join(found)}; repeat its own "
+            "options, or take another --name"
+        )
+
+
+def _short(item: Mapping[str, Any]) -> str:
+    return f"{item['name']} ({item['digest'][:6]})"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the program, of Python and of the packages that matter."""
+    found = {"study": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return what the study runs on."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count() or 1,
+    }

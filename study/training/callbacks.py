@@ -1,0 +1,102 @@
+"""What happens after every epoch: judge the network, write the history, tell the ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from study import metrics
+from study.files import write_text
+from study.records import HISTORY_COLUMNS
+from study.training.data import EvaluationSet
+
+EVALUATION_BATCH = 256
+
+
+class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
+    """Judge the network on fixed sets and put ``val_f_med`` into the epoch's logs.
+
+    It has to come first in the list of callbacks: those after it read what it adds. Scores are
+    computed from the counts of the whole set, in inference mode.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        sets: Sequence[EvaluationSet],
+        *,
+        history: Path,
+        on_epoch: Callable[[int, float], None],
+    ) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self.correct: dict[str, list[NDArray[np.int32]]] = {item.name: [] for item in sets}
+        self.best_probability: dict[str, NDArray[np.float64]] = {}
+        self.best_epoch = 0
+        """From 1; the first of the epochs with the highest validation F_med."""
+        self.not_a_number = False
+        self._network, self._sets = network, sets
+        self._history, self._on_epoch = history, on_epoch
+        self._inputs = {item.name: ops.convert_to_tensor(item.images, "float32") for item in sets}
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Evaluate the network after an epoch (counted from 0)."""
+        row: dict[str, float] = {"epoch": epoch + 1}
+        probability = {}
+        for item in self._sets:
+            chance = predict(self._network, self._inputs[item.name])
+            probability[item.name] = chance
+            scores = metrics.binary_scores(item.labels, chance)
+            row.update({f"{item.name}_{name}": value for name, value in scores.items()})
+            self.correct[item.name].append(item.correct(chance, metrics.THRESHOLD))
+        row["seconds"] = round(time.monotonic() - self._started, 3)
+        if not all(np.isfinite(chance).all() for chance in probability.values()):
+            self.not_a_number = True
+            self.model.stop_training = True
+            return
+        score = row["validation_f_med"]
+        if not self.rows or score > self.rows[self.best_epoch - 1]["validation_f_med"]:
+            self.best_epoch, self.best_probability = epoch + 1, probability
+        self.rows.append(row)
+        if logs is not None:
+            logs["val_f_med"] = score
+        write_history(self._history, self.rows)
+        self._on_epoch(epoch + 1, score)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return one column of the history, (epochs,)."""
+        return np.array([row[name] for row in self.rows], dtype=np.float64)
+
+
+def predict(network: Any, images: Any) -> NDArray[np.float64]:
+    """Return the probability of the positive class of each image, (n,), in inference mode."""
+    batches = [
+        network.predict_on_batch(images[start : start + EVALUATION_BATCH])
+        for start in range(0, len(images), EVALUATION_BATCH)
+    ]
+    return np.concatenate(batches)[:, 0].astype(np.float64)
+
+
+def write_history(path: Path, rows: Sequence[dict[str, float]]) -> None:
+    """Write the history as CSV, six significant digits, a row an epoch."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(HISTORY_COLUMNS)
+    for row in rows:
+        writer.writerow(_short(row.get(name, math.nan)) for name in HISTORY_COLUMNS)
+    write_text(path, table.getvalue())
+
+
+def _short(value: float) -> str:
+    return f"{value:.6g}"

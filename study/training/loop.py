@@ -1,0 +1,151 @@
+"""One trial: a variant trained with the full loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from study.errors import TrialError
+from study.files import replacing
+from study.model.augmentation import RandomTransform
+from study.model.network import build_network, build_optimizer
+from study.protocol import Protocol
+from study.records import SCORES, VIEWS
+from study.seeds import derive
+from study.training.callbacks import Evaluation
+from study.training.data import EpochSamples, TrialData, class_weights
+from study.training.diagnosis import diagnose, smooth_best
+from study.variant import Variant
+
+STEPS_PER_CALL = 32
+"""Training steps that one call into the backend runs: fewer calls, less overhead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """What one trial came to; every figure is that of the best epoch."""
+
+    best_epoch: int
+    """From 1."""
+    epochs: int
+    stopped_by: str
+    """``patience`` or ``epochs``."""
+    scores: dict[str, float]
+    """Keyed like the history's columns, ``validation_f_med`` and so on."""
+    validation_f_med_smooth: float
+    diagnosis: dict[str, Any]
+
+
+def train(
+    variant: Variant,
+    *,
+    protocol: Protocol,
+    data: TrialData,
+    seed: int,
+    folder: Path,
+    on_epoch: Callable[[int, float], None] = lambda epoch, score: None,
+) -> TrialResult:
+    """Train a variant until its patience or the epochs end, and return what it came to.
+
+    ``folder`` receives ``history.csv`` (after every epoch), ``validation_predictions.npz``,
+    ``validation_counts.npz`` and ``model.keras`` (best epoch). ``on_epoch`` is called with the
+    epoch, from 1, and its validation F_med.
+
+    Raises ``TrialError`` when the network's output stops being a number.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(derive(seed, "weights"))
+    network = build_network(variant, protocol.image_shape)
+    augment = RandomTransform(protocol.augmentation, seed=derive(seed, "augmentation"))
+    model = keras.Sequential([keras.Input(protocol.image_shape), augment, network])
+    samples = EpochSamples(
+        data.train,
+        samples=protocol.samples_per_epoch,
+        batch_size=variant.batch_size,
+        seed=derive(seed, "samples"),
+    )
+    model.compile(
+        optimizer=build_optimizer(variant),
+        loss="binary_crossentropy",
+        steps_per_execution=min(STEPS_PER_CALL, len(samples)),
+    )
+    evaluation = Evaluation(
+        network, data.sets, history=folder / "history.csv", on_epoch=on_epoch
+    )
+    checkpoint = folder / ".best.weights.h5"
+    stopping = keras.callbacks.EarlyStopping("val_f_med", mode="max", patience=variant.patience)
+    saving = keras.callbacks.ModelCheckpoint(
+        checkpoint, "val_f_med", mode="max", save_best_only=True, save_weights_only=True
+    )
+    try:
+        model.fit(
+            samples,
+            epochs=protocol.epochs,
+            class_weight=class_weights(data.train.labels, protocol),
+            callbacks=[evaluation, stopping, saving],
+            verbose=0,
+            shuffle=False,
+        )
+        if evaluation.not_a_number:
+            raise TrialError(
+                f"the network's output is not a number after epoch {len(evaluation.rows) + 1}; "
+                f"learning rate {variant.learning_rate:.3g} is probably too high"
+            )
+        model.load_weights(checkpoint)
+    finally:
+        checkpoint.unlink(missing_ok=True)
+    _write_artifacts(folder, network, evaluation, data)
+    by_patience = stopping.stopped_epoch > 0
+    return _result(evaluation, data, protocol, seed, "patience" if by_patience else "epochs")
+
+
+def _write_artifacts(folder: Path, network: Any, evaluation: Evaluation, data: TrialData) -> None:
+    with replacing(folder / "model.keras") as scratch:
+        network.save(scratch)
+    with replacing(folder / "validation_predictions.npz") as scratch:
+        np.savez_compressed(
+            scratch,
+            probability=evaluation.best_probability["validation_plain"],
+            label=data.validation.labels,
+            group=data.validation.groups,
+        )
+    augmented, plain = data.sets[1], data.sets[2]
+    with replacing(folder / "validation_counts.npz") as scratch:
+        np.savez_compressed(
+            scratch,
+            augmented=np.stack(evaluation.correct[augmented.name]),
+            plain=np.stack(evaluation.correct[plain.name]),
+            augmented_total=np.bincount(augmented.rows, minlength=len(augmented.row_labels)),
+            plain_total=np.bincount(plain.rows, minlength=len(plain.row_labels)),
+            label=plain.row_labels,
+        )
+
+
+def _result(
+    evaluation: Evaluation, data: TrialData, protocol: Protocol, seed: int, stopped_by: str
+) -> TrialResult:
+    best = evaluation.best_epoch - 1
+    probe, augmented = data.sets[0], data.sets[1]
+    row = evaluation.rows[best]
+    return TrialResult(
+        best_epoch=best + 1,
+        epochs=len(evaluation.rows),
+        stopped_by=stopped_by,
+        scores={f"{view}_{score}": row[f"{view}_{score}"] for view in VIEWS for score in SCORES},
+        validation_f_med_smooth=smooth_best(evaluation.column("validation_f_med"), best),
+        diagnosis=diagnose(
+            train_f_med=evaluation.column("train_f_med"),
+            train_loss=evaluation.column("train_loss"),
+            validation_loss=evaluation.column("validation_loss"),
+            best=best,
+            train=probe.counts(evaluation.correct[probe.name][best]),
+            validation=augmented.counts(evaluation.correct[augmented.name][best]),
+            seed=derive(seed, "diagnosis"),
+            target=protocol.target_f_med,
+        ),
+    )

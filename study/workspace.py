@@ -1,0 +1,59 @@
+"""Where the files of a study lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = ".cache"
+"""Folder beside the studies for data that can be made again."""
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The folder of one study, ``runs/<name>``."""
+
+    path: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The split: path, label, group, part, sha256 of every image."""
+        return self.path / "manifest.csv"
+
+    def draws(self, part: str) -> Path:
+        """The fixed augmented set of a part."""
+        return self.path / f"{part}_draws.npz"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one driver of the study."""
+        return self.path / "lock"
+
+    @property
+    def log(self) -> Path:
+        """What the workers printed."""
+        return self.path / "workers.log"
+
+    def trial(self, number: int) -> Path:
+        """The artifacts of one trial."""
+        return self.path / "trials" / str(number)
+
+    def model(self, number: int) -> Path:
+        """The network of one trial at its best epoch; kept for the best few."""
+        return self.trial(number) / "model.keras"
+
+    @property
+    def export(self) -> Path:
+        """The winner, exported."""
+        return self.path / "export"
+
+
+def study_folder(runs: Path, name: str) -> StudyFolder:
+    """Return the folder of a study by name."""
+    return StudyFolder(runs / name)
+
+
+def study_names(runs: Path) -> list[str]:
+    """Return the names of the studies in a folder, sorted."""
+    found = runs.glob("*/study.db") if runs.is_dir() else iter(())
+    return sorted(path.parent.name for path in found if not path.parent.name.startswith("."))
