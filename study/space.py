@@ -89,7 +89,7 @@ def parse_space(text: str, *, name: str, where: str) -> Space:
     _refuse_unknown(table, {"question", "parameters", "fixed", "constraints"}, where)
     question = table.get("question")
     if not isinstance(question, str) or not question.strip():
-        raise SpaceError(f"{where}: needs a line `question = \"...\"` that says what is asked")
+        raise SpaceError(f'{where}: needs a line `question = "..."` that says what is asked')
     parameters = _table(table, "parameters", where)
     if not parameters:
         raise SpaceError(f"{where}: needs at least one [parameters.NAME] table")
@@ -130,7 +130,7 @@ def _parameter(name: str, table: Any, where: str) -> Parameter:
     _refuse_unknown(table, _TYPES[kind], where)
     why = table.get("why")
     if not isinstance(why, str) or not why.strip():
-        raise SpaceError(f"{where}: needs a line `why = \"...\"` with the reason to search it")
+        raise SpaceError(f'{where}: needs a line `why = "..."` with the reason to search it')
     if kind == "choice":
         choices = table.get("choices")
         if not isinstance(choices, list) or not choices or len(set(choices)) < len(choices):

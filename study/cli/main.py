@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,10 @@ app.command("report")(results.report)
 app.command("export")(model.export)
 app.command("predict")(model.predict)
 
-_USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+# typer carries click inside; this is its name for what a user typed wrong.
+_UsageError: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError"
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -59,10 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(arguments, prog_name="study", standalone_mode=False)
     except StudyError as error:
         return _fail(str(error), error.exit_status)
-    except _USAGE_ERROR as error:
+    except _UsageError as error:
         if not str(error):  # no command: typer has shown the help
             return 2
-        return _fail(f"{error.format_message()} Try `study --help`.", 2)  # type: ignore[attr-defined]
+        return _fail(f"{error.format_message()} Try `study --help`.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from study.cli.quiet import quiet_backend
 from study.cli.results import AsJson, Name, Runs, find_study
 from study.errors import LedgerError
 
@@ -76,11 +76,10 @@ def predict(
 ) -> int:
     """Print the class and the probability of the positive class of image files."""
     from study.model.export import predict_files, read_metadata
-    from study.search.driver import worker_environment
 
     metadata = read_metadata(model)
-    os.environ.update(worker_environment(os.environ))
-    found = list(predict_files(model, images))
+    with quiet_backend():
+        found = list(predict_files(model, images))
     if as_json:
         keys = ("study", "positive", "threshold")
         print(

@@ -54,8 +54,8 @@ def opening_lines(record: StudyRecord) -> list[str]:
     lines = [
         f"Study [bold]{escape(record.name)}[/]: {record.requested} trials of space "
         f"{escape(record.space['name'])}, seed {record.seed}",
-        f"Data {escape(data['name'])}: {data['images']} {kind} in {data['groups']} groups, positive "
-        f"class {escape(data['positive'])}; {record.split['kind']} split: {sizes}",
+        f"Data {escape(data['name'])}: {data['images']} {kind} in {data['groups']} groups, "
+        f"positive class {escape(data['positive'])}; {record.split['kind']} split: {sizes}",
     ]
     if record.protocol.quick:
         lines.append("[yellow]Quick look:[/] small budgets, not the full protocol.")
@@ -78,8 +78,10 @@ def closing_lines(record: StudyRecord) -> list[str]:
     best = winner(record)
     if best is None:
         return []
-    lines = [f"Best: trial {best.number}, validation F_med {_score(best.validation_f_med)}: "
-             f"{Variant(**best.variant).in_words()}"]
+    lines = [
+        f"Best: trial {best.number}, validation F_med {_score(best.validation_f_med)}: "
+        f"{Variant(**best.variant).in_words()}"
+    ]
     if record.retest:
         found = record.retest
         low, high = found["intervals"]["f_med"]

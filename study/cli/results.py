@@ -103,7 +103,7 @@ def show(
         report_path = str(page) if page.is_file() else None
         print(json.dumps(document(record, report=report_path), allow_nan=False))
         return 0
-    columns = [item for item in record.trials[0].params] if record.trials else []
+    columns = list(record.trials[0].params) if record.trials else []
     _print_table(
         ["trial", "state", "val F_med", "plain", "train", "epoch", "MACs", *columns],
         [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import time
@@ -76,11 +75,7 @@ def run(
 ) -> int:
     """Search, rank, retest and report; the same line again goes on where it stopped.
 
-    Examples:
-
-        study run --quick
-
-        study run --data images/ --trials 100 --jobs 2
+    For example `study run --quick`, or `study run --data images/ --trials 100 --jobs 2`.
     """
     started = time.monotonic()
     trials = trials if trials is not None else (QUICK_TRIALS if quick else FULL_TRIALS)
@@ -108,6 +103,7 @@ def run(
     folder, ledger = open_study(runs, name, setup, command=command, requested=trials)
     with interruptible(), only_driver(folder):
         try:
+            _write_report(ledger.read(), folder, reports)
             record = _search_and_retest(folder, ledger, trials, jobs, reports)
         except KeyboardInterrupt:
             _write_report(ledger.read(), folder, reports)
@@ -122,7 +118,7 @@ def run(
     _say_end(record, page)
     if not any(trial.state == "complete" for trial in record.trials):
         raise StudyError(
-            f"study {record.name}: no trial was completed; `study show {record.name}` has the causes"
+            f"study {record.name}: no trial was completed; `study show {record.name}` says why"
         )
     return 0
 
@@ -140,7 +136,7 @@ def _search_and_retest(
     folder: StudyFolder, ledger: Ledger, trials: int, jobs: int, reports: Path
 ) -> StudyRecord:
     from study.cli.progress import watching
-    from study.search.driver import run_search, worker_environment
+    from study.search.driver import run_search
 
     written = -REPORT_SECONDS
 
@@ -155,10 +151,11 @@ def _search_and_retest(
                 written = time.monotonic()
 
         run_search(folder, ledger, total=trials, jobs=jobs, on_tick=tick)
-    os.environ.update(worker_environment(os.environ))
+    from study.cli.quiet import quiet_backend
     from study.evaluation.retest import retest
 
-    retest(folder, ledger)
+    with quiet_backend():
+        retest(folder, ledger)
     return ledger.read()
 
 

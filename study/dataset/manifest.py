@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from study.dataset.images import read_image
 from study.dataset.sources import Source
 from study.dataset.split import PARTS, complete_given, split_grouped, split_random
 from study.errors import DataError, SettingsError, near_miss
+from study.files import write_text
 
 COLUMNS = ("path", "label", "group", "part", "sha256")
 
@@ -76,8 +76,8 @@ class Manifest:
         writer.writerows(astuple(row) for row in self.rows)
         rest = {**asdict(self), "digest": self.digest}
         del rest["rows"]
-        _replace(path.with_suffix(".json"), json.dumps(rest, indent=2) + "\n")
-        _replace(path, table.getvalue())
+        write_text(path.with_suffix(".json"), json.dumps(rest, indent=2) + "\n")
+        write_text(path, table.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -255,14 +255,3 @@ def _natural(path: str) -> tuple[list[int | str], str]:
     """Return a sort key by which ``us2`` comes before ``us10``."""
     words = re.split(r"([0-9]+)", path)
     return [int(word) if k % 2 else word for k, word in enumerate(words)], path
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        with scratch.open("w", **_TEXT) as file:
-            file.write(text)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)

@@ -52,9 +52,7 @@ def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
         test.labels, probability, test.groups, seed=derive(record.seed, "retest")
     )
     with replacing(folder.path / "test_predictions.npz") as scratch:
-        np.savez_compressed(
-            scratch, probability=probability, label=test.labels, group=test.groups
-        )
+        np.savez_compressed(scratch, probability=probability, label=test.labels, group=test.groups)
     answer = {
         "number": best.number,
         "images": len(test.labels),

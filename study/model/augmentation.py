@@ -14,7 +14,7 @@ from study.protocol import Augmentation
 
 
 @keras.saving.register_keras_serializable(package="study")
-class RandomTransform(keras.layers.Layer):
+class RandomTransform(keras.layers.Layer):  # type: ignore[misc]
     """Rotate, shift, shear, zoom and flip every image of a batch at random, in training only.
 
     Input and output are float images (batch, height, width, channels) of any value range; what

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +13,7 @@ from string import Template
 from typing import Any
 
 from study.errors import SettingsError
+from study.files import write_text
 from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.cautions import cautions
@@ -39,24 +39,14 @@ def write_report(
     page = page_html(record, study_dir=study_dir, now=now or datetime.now(UTC))
     target = out_dir / "index.html"
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        _replace(out_dir / "trials.csv", trials_csv(record))
-        _replace(target, page)
+        write_text(out_dir / "trials.csv", trials_csv(record), errors="replace")
+        write_text(target, page, errors="replace")
     except OSError as error:
         raise SettingsError(
             f"report folder {out_dir}: cannot be written ({error.strerror or error}); allowed: a "
             "folder that you may write to, on a disk with room; name another one"
         ) from error
     return target
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def page_html(record: StudyRecord, *, study_dir: Path, now: datetime) -> str:

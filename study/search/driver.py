@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -17,6 +17,15 @@ from study.errors import LedgerError, StudyError, UserError
 from study.ledger import Ledger
 from study.records import StudyRecord
 from study.workspace import StudyFolder
+
+BACKEND_ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # Off by default on processors without AVX-512, where it makes a step a quarter faster. It has
+    # to be chosen before TensorFlow is imported.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
+"""Defaults for the environment of a process that trains or predicts."""
 
 POLL_SECONDS = 0.5
 MOST_BARREN_DEATHS = 3
@@ -47,7 +56,7 @@ def only_driver(folder: StudyFolder) -> Iterator[None]:
 def interruptible() -> Iterator[None]:
     """Treat SIGTERM, which schedulers send, like Ctrl-C."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
@@ -97,20 +106,6 @@ def run_search(
     on_tick(ledger.read())
 
 
-def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process that trains, from that of this one.
-
-    oneDNN is off by default on processors without AVX-512, where it makes a step a quarter
-    faster; it has to be chosen before TensorFlow is imported.
-    """
-    defaults = {
-        "TF_ENABLE_ONEDNN_OPTS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "KERAS_BACKEND": "tensorflow",
-    }
-    return {**defaults, **environment, "PYTHONUNBUFFERED": "1"}
-
-
 def _start(folder: StudyFolder, *, threads: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "study.search.worker", str(folder.path)]
     with folder.log.open("ab") as log:
@@ -119,14 +114,12 @@ def _start(folder: StudyFolder, *, threads: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env=worker_environment(os.environ),
+            env={**BACKEND_ENVIRONMENT, **os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C reaches the driver only, which stops the workers
         )
 
 
-def _bury(
-    worker: subprocess.Popen[bytes], folder: StudyFolder, ledger: Ledger, barren: int
-) -> int:
+def _bury(worker: subprocess.Popen[bytes], folder: StudyFolder, ledger: Ledger, barren: int) -> int:
     """Record what a worker's end did to its trial; return the barren deaths in a row."""
     name = f"{socket.gethostname()}:{worker.pid}"
     code = worker.returncode

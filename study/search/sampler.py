@@ -44,9 +44,9 @@ class Suggestion:
     capacity: Capacity
 
 
-def ask(ledger: Ledger, ordinal: int, *, space: Space, protocol: Protocol, seed: int) -> (
-    Suggestion | None
-):
+def ask(
+    ledger: Ledger, ordinal: int, *, space: Space, protocol: Protocol, seed: int
+) -> Suggestion | None:
     """Take an ordinal and choose its variant; None when another worker took the ordinal first.
 
     The sampler's seed comes from the study's seed, the ordinal and the number of suggestions that

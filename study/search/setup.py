@@ -43,7 +43,7 @@ class Setup:
 
     def default_name(self) -> str:
         """Return ``<data>-<space>-<6 hex>``: the same for the same set-up, else another."""
-        meaning = [self.protocol.as_dict(), self.manifest.digest, self.source.digest]
+        meaning: list[Any] = [self.protocol.as_dict(), self.manifest.digest, self.source.digest]
         meaning += [self.space.digest, self.seed]
         digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
         return f"{self.source.name}-{self.space.name}-{digest[:6]}"
@@ -126,9 +126,7 @@ def open_study(
     return folder, ledger
 
 
-def _create(
-    folder: StudyFolder, setup: Setup, name: str, *, command: str, requested: int
-) -> None:
+def _create(folder: StudyFolder, setup: Setup, name: str, *, command: str, requested: int) -> None:
     """Make the study's folder under a scratch name and move it: it is whole or absent."""
     scratch = StudyFolder(folder.path.with_name(f".{name}.{os.getpid()}"))
     scratch.path.mkdir(parents=True)
@@ -152,7 +150,9 @@ def _create(
 
 def _refuse_differences(ledger: Ledger, setup: Setup, name: str) -> None:
     stored, mine = ledger.optuna_study.user_attrs, setup.attributes()
-    protocol = {key: (stored["protocol"].get(key), value) for key, value in mine["protocol"].items()}
+    protocol = {
+        key: (stored["protocol"].get(key), value) for key, value in mine["protocol"].items()
+    }
     compared: Mapping[str, tuple[Any, Any]] = {
         "dataset": (_short(stored["dataset"]), _short(mine["dataset"])),
         "positive class": (stored["dataset"]["positive"], mine["dataset"]["positive"]),

@@ -58,9 +58,7 @@ class TrialData:
     """The training probe, the augmented validation set, the plain validation images."""
 
 
-def assemble(
-    *, train: PartArrays, validation: PartArrays, draws: Mapping[str, Draws]
-) -> TrialData:
+def assemble(*, train: PartArrays, validation: PartArrays, draws: Mapping[str, Draws]) -> TrialData:
     """Render the fixed sets; ``draws`` holds those of ``train`` and of ``validation``."""
     plain = Draws(index=np.arange(len(validation.labels)), transforms=np.empty((0, 8), np.float32))
     return TrialData(

@@ -48,7 +48,7 @@ def train(
     data: TrialData,
     seed: int,
     folder: Path,
-    on_epoch: Callable[[int, float], None] = lambda epoch, score: None,
+    on_epoch: Callable[[int, float], None],
 ) -> TrialResult:
     """Train a variant until its patience or the epochs end, and return what it came to.
 
@@ -74,9 +74,7 @@ def train(
         loss="binary_crossentropy",
         steps_per_execution=min(STEPS_PER_CALL, len(samples)),
     )
-    evaluation = Evaluation(
-        network, data.sets, history=folder / "history.csv", on_epoch=on_epoch
-    )
+    evaluation = Evaluation(network, data.sets, history=folder / "history.csv", on_epoch=on_epoch)
     checkpoint = folder / ".best.weights.h5"
     stopping = keras.callbacks.EarlyStopping("val_f_med", mode="max", patience=variant.patience)
     saving = keras.callbacks.ModelCheckpoint(
