@@ -248,7 +248,7 @@ def _record(ordinal: int, attempts: list[FrozenTrial]) -> TrialRecord:
     return TrialRecord(
         number=ordinal,
         state=state,
-        params=trial.params,
+        params=own.get("params", trial.params),
         variant=own.get("variant", {}),
         ledger_number=trial.number,
         attempts=len(attempts),

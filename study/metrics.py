@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 THRESHOLD = 0.5
 """Probability of the positive class from which an image is called positive."""
+
+
+FEW_GROUPS = 10
+"""Fewer groups than this in a class do not carry a verdict on it."""
 
 
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
@@ -69,12 +71,6 @@ def binary_counts(truth: ArrayLike, probability: ArrayLike) -> dict[str, int]:
     matrix = confusion_matrix(truth, np.asarray(probability) >= THRESHOLD, 2)
     (tn, fp), (fn, tp) = matrix.tolist()
     return {"tp": tp, "fp": fp, "tn": tn, "fn": fn}
-
-
-def correct_by_group(correct: ArrayLike, group: ArrayLike, groups: int) -> NDArray[Any]:
-    """Return how many samples of each group are correct, (groups,), dtype int32."""
-    weights = np.asarray(correct, dtype=np.float64)
-    return np.bincount(np.asarray(group), weights=weights, minlength=groups).astype(np.int32)
 
 
 def auc(truth: ArrayLike, probability: ArrayLike) -> float:

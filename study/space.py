@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,15 +94,17 @@ def parse_space(text: str, *, name: str, where: str) -> Space:
     parameters = _table(table, "parameters", where)
     if not parameters:
         raise SpaceError(f"{where}: needs at least one [parameters.NAME] table")
-    fixed = _table(table, "fixed", where)
-    for key, value in fixed.items():
-        _check(key, value, f"{where}, fixed.{key}")
+    fixed = {
+        key: _checked(key, value, f"{where}, fixed.{key}")
+        for key, value in _table(table, "fixed", where).items()
+    }
+    for key in fixed:
         if key in parameters:
             raise SpaceError(f"{where}: {key} is both searched and fixed; remove one of the two")
     constraints = _table(table, "constraints", where)
     _refuse_unknown(constraints, {"max_macs_ratio"}, f"{where}, [constraints]")
     ratio = constraints.get("max_macs_ratio")
-    if ratio is not None and (not _is_number(ratio) or ratio <= 0):
+    if ratio is not None and (not _is_number(ratio) or not 0 < ratio < math.inf):
         raise SpaceError(f"{where}, max_macs_ratio: found {ratio!r}; allowed: a number above 0")
     return Space(
         name=name,
@@ -125,32 +128,29 @@ def _parameter(name: str, table: Any, where: str) -> Parameter:
     if not isinstance(table, dict):
         raise SpaceError(f"{where}: must be a table, [parameters.{name}]")
     kind = table.get("type")
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise SpaceError(f"{where}, type: found {kind!r}; allowed: {', '.join(_TYPES)}")
     _refuse_unknown(table, _TYPES[kind], where)
     why = table.get("why")
     if not isinstance(why, str) or not why.strip():
         raise SpaceError(f'{where}: needs a line `why = "..."` with the reason to search it')
     if kind == "choice":
-        choices = table.get("choices")
-        if not isinstance(choices, list) or not choices or len(set(choices)) < len(choices):
+        given = table.get("choices")
+        listed = given if isinstance(given, list) else []
+        choices = tuple(_checked(name, value, f"{where}, choices") for value in listed)
+        if not choices or len(set(choices)) < len(choices):
             raise SpaceError(f"{where}, choices: must be a list of different values")
-        for value in choices:
-            _check(name, value, where)
-        return Parameter(name=name, type=kind, why=why.strip(), choices=tuple(choices))
+        return Parameter(name=name, type=kind, why=why.strip(), choices=choices)
     return _range(name, kind, table, where)
 
 
 def _range(name: str, kind: str, table: dict[str, Any], where: str) -> Parameter:
     if variant_fields()[name] is not (int if kind == "int" else float):
         raise SpaceError(f"{where}, type: {name} cannot be searched as {kind!r}")
-    low, high = table.get("low"), table.get("high")
-    for key, value in (("low", low), ("high", high)):
-        if value is None:
+    for key in ("low", "high"):
+        if key not in table:
             raise SpaceError(f"{where}: needs `{key}`")
-        _check(name, value, f"{where}, {key}")
-    assert low is not None
-    assert high is not None
+    low, high = (_checked(name, table[key], f"{where}, {key}") for key in ("low", "high"))
     if low >= high:
         raise SpaceError(f"{where}: low is {low} and high {high}; low must be below high")
     log, step = table.get("log", False), table.get("step", 1)
@@ -167,11 +167,13 @@ def _range(name: str, kind: str, table: dict[str, Any], where: str) -> Parameter
     )
 
 
-def _check(name: str, value: Any, where: str) -> None:
+def _checked(name: str, value: Any, where: str) -> Any:
+    """Return a value that the network allows, as a float where the hyperparameter is one."""
     try:
         check_value(name, value)
     except SettingsError as error:
         raise SpaceError(f"{where}: {error}") from None
+    return float(value) if variant_fields()[name] is float else value
 
 
 def _is_number(value: Any) -> bool:

@@ -143,12 +143,3 @@ def test_scores_of_an_absent_class_are_an_error_and_not_0(label):
         metrics.binary_scores(truth, probability)
     with pytest.raises(ValueError, match="undefined"):
         metrics.auc(truth, probability)
-
-
-@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=40))
-def test_correct_samples_by_group_sum_to_the_correct_samples(samples):
-    group, correct = (np.array(column) for column in zip(*samples, strict=True))
-    counts = metrics.correct_by_group(correct, group, 7)
-    assert counts.shape == (7,)
-    assert counts.sum() == correct.sum()
-    assert all(counts[g] == correct[group == g].sum() for g in range(7))

@@ -65,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _UsageError as error:
         if not str(error):  # no command: typer has shown the help
             return 2
-        return _fail(f"{error.format_message()} Try `study --help`.", 2)
+        said = error.format_message()
+        stop = "" if said.endswith((".", "?")) else "."
+        return _fail(f"{said}{stop} Try `study --help`.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:

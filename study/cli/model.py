@@ -79,7 +79,7 @@ def predict(
 
     metadata = read_metadata(model)
     with quiet_backend():
-        found = list(predict_files(model, images))
+        found = list(predict_files(model, metadata, images))
     if as_json:
         keys = ("study", "positive", "threshold")
         print(

@@ -68,8 +68,9 @@ def opening_lines(record: StudyRecord) -> list[str]:
             f"{parts.get('test', {}).get('images', 0)} test images have near-copies elsewhere; the "
             "figures will be too good."
         )
-    small = [note for note in record.split["notes"] if "too small" in note or "no test" in note]
-    lines += [f"[yellow]Note:[/] {escape(note)}" for note in small]
+    said = ("random over images", "in more than one part")
+    notes = [note for note in record.split["notes"] if not any(words in note for words in said)]
+    lines += [f"[yellow]Note:[/] {escape(note)}" for note in notes]
     return lines
 
 
@@ -85,8 +86,11 @@ def closing_lines(record: StudyRecord) -> list[str]:
     if record.retest:
         found = record.retest
         low, high = found["intervals"]["f_med"]
+        other = (
+            "" if found["number"] == best.number else f" of trial {found['number']}, not the best"
+        )
         lines.append(
-            f"Retest on {found['images']} images in {found['groups']} groups: F_med "
+            f"Retest{other} on {found['images']} images in {found['groups']} groups: F_med "
             f"{_score(found['f_med'])} (95 % interval {low:.2f} to {high:.2f}), sensitivity "
             f"{_score(found['sensitivity'])}, specificity {_score(found['specificity'])}; test "
             f"part used {found['uses']} time{'s' if found['uses'] > 1 else ''}"

@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from study.search.driver import BACKEND_ENVIRONMENT
-
 
 @contextmanager
 def quiet_backend() -> Iterator[None]:
@@ -16,6 +14,8 @@ def quiet_backend() -> Iterator[None]:
     TensorFlow greets with lines that no setting silences. Python's own errors are not affected:
     they are raised and printed after the block.
     """
+    from study.search.driver import BACKEND_ENVIRONMENT
+
     for key, value in BACKEND_ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

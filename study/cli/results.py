@@ -100,8 +100,9 @@ def show(
     record = ledger.read()
     page = reports / name / "index.html"
     if as_json:
+        seconds = sum(trial.seconds or 0.0 for trial in record.trials)
         report_path = str(page) if page.is_file() else None
-        print(json.dumps(document(record, report=report_path), allow_nan=False))
+        print(json.dumps(document(record, report=report_path, seconds=seconds), allow_nan=False))
         return 0
     columns = list(record.trials[0].params) if record.trials else []
     _print_table(
@@ -152,12 +153,11 @@ def _print_table(titles: list[str], rows: list[list[object]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
-        table.add_column(title.replace("_", " "), no_wrap=title in ("study", "trial"))
+        table.add_column(title, no_wrap=title in ("study", "trial"))
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(highlight=False)
-    # A pipe has no width: nothing is cut there.
-    console.print(table, width=None if console.is_terminal else 400)
+    # A pipe has no width: nothing is wrapped or cut there.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(table)
 
 
 def _cell(value: object) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,23 +94,24 @@ def run(
 
     from study.dataset.sources import open_source
     from study.search.driver import interruptible, only_driver
-    from study.search.setup import make_setup, open_study
+    from study.search.setup import make_setup, open_study, take_up
     from study.space import find_space
     from study.workspace import CACHE
 
-    searched = find_space(space)
-    source = open_source(data, positive=positive, cache=runs / CACHE)
-    setup = make_setup(source, split=split, protocol=protocol, space=searched, seed=seed)
     command = shlex.join(["study", *sys.argv[1:]])
-    folder, ledger = open_study(runs, name, setup, command=command, requested=trials)
-    with interruptible(), only_driver(folder):
-        try:
-            _write_report(ledger.read(), folder, reports)
-            record = _search_and_retest(folder, ledger, trials, jobs, reports)
-        except KeyboardInterrupt:
-            _write_report(ledger.read(), folder, reports)
-            print(f"study: interrupted, nothing is lost; to go on: {command}", file=sys.stderr)
-            return 130
+    searched = find_space(space)
+    try:
+        with interruptible():
+            source = open_source(data, positive=positive, cache=runs / CACHE)
+            setup = make_setup(source, split=split, protocol=protocol, space=searched, seed=seed)
+            _check_writable("--reports", reports)
+            folder, ledger = open_study(runs, name, setup, command=command, requested=trials)
+            with only_driver(folder):
+                take_up(ledger, setup, command=command, requested=trials)
+                record = _search_and_retest(folder, ledger, trials, jobs, reports)
+    except KeyboardInterrupt:
+        print(f"study: interrupted, nothing is lost; to go on: {command}", file=sys.stderr)
+        return 130
     page = _write_report(record, folder, reports)
     if as_json:
         from study.summary import document
@@ -132,12 +135,24 @@ def _protocol(image_size: str, budgets: dict[str, Any], *, quick: bool) -> Proto
     return Protocol(image_width=int(width), image_height=int(height), quick=quick, **budgets)
 
 
+def _check_writable(option: str, folder: Path) -> None:
+    """Refuse a folder of results early, rather than after hours of training."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise SettingsError(
+            f"{option} {folder}: cannot be written; name a folder that you may write to"
+        )
+
+
 def _search_and_retest(
     folder: StudyFolder, ledger: Ledger, trials: int, jobs: int, reports: Path
 ) -> StudyRecord:
     from study.cli.progress import watching
     from study.search.driver import run_search
 
+    _write_report(ledger.read(), folder, reports)
     written = -REPORT_SECONDS
 
     with watching(ledger.read()) as show:
@@ -147,10 +162,18 @@ def _search_and_retest(
             show(record)
             begun = any(trial.epochs for trial in record.trials)
             if begun and time.monotonic() - written > REPORT_SECONDS:
-                _write_report(record, folder, reports)
                 written = time.monotonic()
+                try:
+                    _write_report(record, folder, reports)
+                except SettingsError as error:  # a full disk: training may go on
+                    print(f"study: {error}", file=sys.stderr)
 
-        run_search(folder, ledger, total=trials, jobs=jobs, on_tick=tick)
+        try:
+            run_search(folder, ledger, total=trials, jobs=jobs, on_tick=tick)
+        except KeyboardInterrupt:
+            with suppress(SettingsError):
+                _write_report(ledger.read(), folder, reports)
+            raise
     from study.cli.quiet import quiet_backend
     from study.evaluation.retest import retest
 

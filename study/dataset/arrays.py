@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from study.dataset.images import file_digest, fit_image, read_image
-from study.dataset.manifest import Manifest, ManifestRow
+from study.dataset.manifest import Manifest, ManifestRow, sorted_part
 from study.errors import DataError, UnreadableImage
 from study.protocol import Protocol
 
@@ -38,7 +38,7 @@ def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> 
     Raises ``DataError`` when the manifest has no such part, or when a file is missing, cannot be
     decoded, or differs from the one that the manifest was made with.
     """
-    rows = sorted((row for row in manifest.rows if row.part == part), key=lambda row: row.path)
+    rows = sorted_part(manifest, part)
     if not rows:
         raise DataError(f"the split has no {part} part")
     images = np.empty((len(rows), *protocol.image_shape), dtype=np.uint8)

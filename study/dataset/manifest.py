@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from study import metrics
 from study.dataset.groups import (
     SIDE,
     group_by_content,
@@ -29,9 +30,6 @@ from study.files import write_text
 COLUMNS = ("path", "label", "group", "part", "sha256")
 
 KINDS = ("grouped", "random", "given")
-
-ENOUGH_TEST_GROUPS = 10
-"""Fewer test groups in a class do not carry a verdict."""
 
 # Names of files may hold bytes that are not UTF-8; they must survive.
 _TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -141,6 +139,7 @@ def make_manifest(source: Source, *, split: str | None = None, seed: int) -> Man
         if kind == "grouped":
             parts = split_grouped(labels, groups, seed=seed)
         else:
+            split_grouped(labels, groups, seed=seed)  # refuses a class with too few groups
             parts = split_random(labels, names=[image.path for image in source.images], seed=seed)
     rows = (
         ManifestRow(path=image.path, label=image.label, group=group, part=part, sha256=image.sha256)
@@ -154,6 +153,11 @@ def make_manifest(source: Source, *, split: str | None = None, seed: int) -> Man
         grouping=grouping,
         notes=tuple(notes),
     )
+
+
+def sorted_part(manifest: Manifest, part: str) -> list[ManifestRow]:
+    """Return the rows of one part by path: the order in which its images are held in memory."""
+    return sorted((row for row in manifest.rows if row.part == part), key=lambda row: row.path)
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
@@ -209,11 +213,11 @@ def _notes(manifest: Manifest, described: dict[str, Any]) -> list[str]:
     small = [
         _number(held["groups"], f"{label} group")
         for label, held in test["classes"].items()
-        if held["groups"] < ENOUGH_TEST_GROUPS
+        if held["groups"] < metrics.FEW_GROUPS
     ]
     if small:
         notes.append(
-            f"The test part has {' and '.join(small)}; fewer than {ENOUGH_TEST_GROUPS} in a class "
+            f"The test part has {' and '.join(small)}; fewer than {metrics.FEW_GROUPS} in a class "
             "is too small for a verdict."
         )
     return notes

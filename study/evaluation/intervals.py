@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 
 from study import metrics
 
-FEW_GROUPS = 10
-"""Below this many groups in a class, its ICC is taken as 1 and the AUC gets no interval."""
-
 _CLASSES = {"positive": 1, "negative": 0}
 
 _METHOD = (
@@ -55,7 +52,7 @@ def effective_size(correct: NDArray[np.bool_], group: NDArray[np.int_]) -> Effec
         raise ValueError("effective size is undefined: the class has no image")
     _, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
     icc = 1.0
-    if len(sizes) >= FEW_GROUPS:
+    if len(sizes) >= metrics.FEW_GROUPS:
         right = np.bincount(index, weights=correct.astype(np.float64), minlength=len(sizes))
         icc = _anova_icc(right, sizes)
     images = len(correct)
@@ -149,7 +146,7 @@ def retest_intervals(
         "effective_images": {name: size.effective for name, size in sizes.items()},
         "icc": {name: size.icc for name, size in sizes.items()},
         "groups": {name: size.groups for name, size in sizes.items()},
-        "method": _METHOD.format(few=FEW_GROUPS, draws=f"{draws:,}", auc=auc_method),
+        "method": _METHOD.format(few=metrics.FEW_GROUPS, draws=f"{draws:,}", auc=auc_method),
     }
 
 
@@ -190,8 +187,8 @@ def _auc_interval(
     _, index = np.unique(group[order], return_inverse=True)
     held = np.zeros((int(index.max()) + 1, 2), dtype=bool)  # (groups, classes)
     held[index, truth] = True
-    if held.sum(axis=0).min() < FEW_GROUPS:
-        return None, f"no interval below {FEW_GROUPS} groups in each class"
+    if held.sum(axis=0).min() < metrics.FEW_GROUPS:
+        return None, f"no interval below {metrics.FEW_GROUPS} groups in each class"
     # Strata keep every class in every resample; a group with images of both is drawn whole.
     stratum = held @ np.array([1, 2])
     rows = max(1, 4_000_000 // len(truth))  # so that memory does not grow with the images

@@ -85,15 +85,16 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     return metadata
 
 
-def predict_files(folder: Path, paths: Sequence[Path]) -> Iterator[Prediction]:
+def predict_files(
+    folder: Path, metadata: Mapping[str, Any], paths: Sequence[Path]
+) -> Iterator[Prediction]:
     """Classify image files with an exported model, in order, decoded as in training.
 
-    A file that cannot be read gives a prediction with ``error``, and the rest go on. Raises
-    ``ModelError`` as :func:`read_metadata` does, before the first image.
+    ``metadata`` is what :func:`read_metadata` returned, which checks the folder. A file that cannot
+    be read gives a prediction with ``error``, and the rest go on.
     """
     from study.model.load import load_network
 
-    metadata = read_metadata(folder)
     protocol = Protocol.from_dict(metadata["protocol"])
     network = load_network(folder / MODEL)
     for path in paths:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from study import metrics
 from study.records import StudyRecord
 from study.report import words
 from study.summary import counts, progress
 
 FEW_TRIALS = 20
 """Below this many complete trials, differences between hyperparameters are mostly noise."""
-
-FEW_GROUPS = 10
-"""A class with fewer groups in the test part cannot say how alike the images of a group are."""
 
 _SAID_ELSEWHERE = ("in more than one part", "There is no test part", "The test part has ")
 """Notes of the split that an entry of its own says at greater length."""
@@ -103,11 +101,11 @@ def _test_part(record: StudyRecord) -> list[Caution]:
         return [Caution(level="warning", title="No test part", text=text)]
     classes = part.get("classes") or {}
     groups = {name: int(item.get("groups") or 0) for name, item in classes.items()}
-    if not groups or min(groups.values()) >= FEW_GROUPS:
+    if not groups or min(groups.values()) >= metrics.FEW_GROUPS:
         return []
     held = " and ".join(f"{words.plural(n, 'group')} of {name}" for name, n in groups.items())
     text = (
-        f"It holds {held}. Intervals from fewer than {FEW_GROUPS} groups in a class are wide, and "
+        f"It holds {held}. Intervals from fewer than {metrics.FEW_GROUPS} groups in a class are wide, and "
         "rightly so."
     )
     return [Caution(level="warning", title="Small test part", text=text)]

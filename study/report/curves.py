@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from study.records import SCORES
-from study.report.history import History, Values
+from study.report.history import Values
 from study.report.style import AXIS, INK, PLAIN, TRAIN, VALIDATION, layout
 
 
@@ -22,22 +21,6 @@ class CurveInfo:
     validation: Values
     plain: Values
     best_epoch: int | None
-
-
-def curve_infos(history: History) -> list[CurveInfo]:
-    """Return the six charts of a trial's history, in the order of ``records.SCORES``."""
-    nothing: Values = []
-    return [
-        CurveInfo(
-            score=score,
-            epochs=history.epochs,
-            train=history.curves.get(f"train_{score}", nothing),
-            validation=history.curves.get(f"validation_{score}", nothing),
-            plain=history.curves.get(f"validation_plain_{score}", nothing),
-            best_epoch=history.best_epoch,
-        )
-        for score in SCORES
-    ]
 
 
 def curve_figure(info: CurveInfo) -> go.Figure:

@@ -94,7 +94,7 @@ def run_search(
             starting = len(workers) - (missing - idle)
             wanted = min(jobs - len(workers), idle - max(0, starting))
             for _ in range(wanted):
-                workers.append(_start(folder, threads=max(1, (os.cpu_count() or 1) // jobs)))
+                workers.append(_start(folder, total=total, jobs=jobs))
             on_tick(ledger.read())
             time.sleep(POLL_SECONDS)
     finally:
@@ -106,11 +106,12 @@ def run_search(
     on_tick(ledger.read())
 
 
-def _start(folder: StudyFolder, *, threads: int) -> subprocess.Popen[bytes]:
+def _start(folder: StudyFolder, *, total: int, jobs: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "study.search.worker", str(folder.path)]
+    threads = max(1, (os.cpu_count() or 1) // jobs)
     with folder.log.open("ab") as log:
         return subprocess.Popen(
-            [*command, "--threads", str(threads)],
+            [*command, "--trials", str(total), "--threads", str(threads)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

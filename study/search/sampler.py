@@ -80,8 +80,8 @@ def ask(
         trial.set_constraint("macs", excess)
         ledger.optuna_study.tell(trial, state=TrialState.PRUNED)
     raise TrialError(
-        f"trial {ordinal}: {MOST_SUGGESTIONS} suggestions of space {space.name} were larger than "
-        f"{space.max_macs_ratio:g} times the reference network"
+        f"trial {ordinal}: {MOST_SUGGESTIONS} suggestions of space {space.name} were too large, or "
+        "did not fit the images"
     )
 
 
@@ -110,6 +110,27 @@ def _sampler(seed: int, space: Space, begun: dict[str, Any] | None) -> BaseSampl
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return PartialFixedSampler({name: begun[name] for name in names}, tpe)
+
+
+def check_feasible(space: Space, protocol: Protocol) -> None:
+    """Raise ``SettingsError`` unless the smallest network of the space fits images and limit."""
+    values: dict[str, Any] = {}
+    for item in space.parameters:
+        if item.type != "choice":
+            values[item.name] = item.low
+        elif item.name == "padding":
+            values[item.name] = max(item.choices, key=lambda choice: choice == "same")
+        else:
+            numbers = [choice for choice in item.choices if not isinstance(choice, str)]
+            values[item.name] = min(numbers) if numbers else item.choices[0]
+    limit = _most_macs(space, protocol)
+    size, excess = _excess(space.variant(values), protocol, limit)
+    if size is None or (excess > 0 and limit is not None):
+        why = "is too deep for" if size is None else "is above max_macs_ratio for"
+        raise SettingsError(
+            f"--space {space.name}: even its smallest network {why} images of "
+            f"{protocol.image_width}x{protocol.image_height}; change the space or --image-size"
+        )
 
 
 def _most_macs(space: Space, protocol: Protocol) -> float | None:

@@ -14,19 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from study import __version__
-from study.dataset.draws import draw_fixed_set, write_draws
-from study.dataset.manifest import Manifest, describe, make_manifest
+from study.dataset.draws import Draws, draw_fixed_set, write_draws
+from study.dataset.manifest import Manifest, describe, make_manifest, sorted_part
 from study.dataset.sources import Source
 from study.errors import LedgerError, SettingsError
 from study.ledger import Ledger
 from study.model.capacity import capacity
 from study.protocol import Protocol
+from study.search.sampler import check_feasible
 from study.seeds import derive
 from study.space import Space
 from study.variant import REFERENCE
 from study.workspace import StudyFolder, study_folder
 
 PACKAGES = ("tensorflow", "keras", "optuna", "keras-tuner", "numpy", "pandas", "pillow", "plotly")
+
+FIXED_SETS = ("train", "validation")
+"""Parts with a fixed augmented set."""
+
+LONGEST_NAME = 100
 
 _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -44,9 +50,18 @@ class Setup:
     def default_name(self) -> str:
         """Return ``<data>-<space>-<6 hex>``: the same for the same set-up, else another."""
         meaning: list[Any] = [self.protocol.as_dict(), self.manifest.digest, self.source.digest]
-        meaning += [self.space.digest, self.seed]
+        meaning += [self.space.digest, self.seed, self.source.positive]
         digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
         return f"{self.source.name}-{self.space.name}-{digest[:6]}"
+
+    def draws(self, part: str) -> Draws:
+        """Return the fixed augmented set of the training or the validation part."""
+        return draw_fixed_set(
+            images=len(sorted_part(self.manifest, part)),
+            samples=self.protocol.validation_samples,
+            augmentation=self.protocol.augmentation,
+            seed=derive(self.seed, "draws", part),
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Return the set-up as the ledger keeps it."""
@@ -85,11 +100,26 @@ def make_setup(
 
     Raises ``DataError`` or ``SettingsError`` when the images cannot be used so.
     """
-    capacity(REFERENCE, protocol.image_shape)
+    try:
+        capacity(REFERENCE, protocol.image_shape)
+    except SettingsError as error:
+        size = f"{protocol.image_width}x{protocol.image_height}"
+        raise SettingsError(
+            f"--image-size: found {size}, too small for the reference network ({error})"
+        ) from error
+    check_feasible(space, protocol)
     if not 0 <= seed < 2**31:
         raise SettingsError(f"--seed: found {seed}; allowed: 0 to {2**31 - 1}")
     manifest = make_manifest(source, split=split, seed=derive(seed, "split"))
-    return Setup(source=source, manifest=manifest, protocol=protocol, space=space, seed=seed)
+    setup = Setup(source=source, manifest=manifest, protocol=protocol, space=space, seed=seed)
+    for part in FIXED_SETS:
+        labels = [row.label for row in sorted_part(manifest, part)]
+        if len({labels[k] for k in setup.draws(part).index}) < len(source.classes):
+            raise SettingsError(
+                f"--validation-samples: found {protocol.validation_samples}, which leaves a class "
+                f"out; allowed: from {len(labels)}, an image of the {part} part each"
+            )
+    return setup
 
 
 def open_study(
@@ -102,9 +132,11 @@ def open_study(
     written.
     """
     name = name or setup.default_name()
-    if not name or set(name) - _NAME_CHARACTERS or name.startswith((".", "-")):
+    strange = set(name) - _NAME_CHARACTERS or name.startswith((".", "-"))
+    if strange or not 0 < len(name) <= LONGEST_NAME:
         raise SettingsError(
-            f"--name: found {name!r}; allowed: letters, digits, '-', '_' and '.', not first"
+            f"--name: found {name[:LONGEST_NAME]!r}; allowed: up to {LONGEST_NAME} letters, digits, "
+            "'-', '_' and '.', beginning with a letter, a digit or '_'"
         )
     folder = study_folder(runs, name)
     if not folder.path.exists():
@@ -122,8 +154,17 @@ def open_study(
             f"{folder.manifest}: is not the split of study {name}; restore the file, or take "
             "another --name"
         )
-    ledger.update(requested=requested, command=command)
     return folder, ledger
+
+
+def take_up(ledger: Ledger, setup: Setup, *, command: str, requested: int) -> None:
+    """Note what this run asks for, and where the images lie now; only the study's driver may."""
+    stored = ledger.optuna_study.user_attrs["dataset"]
+    ledger.update(
+        requested=requested,
+        command=command,
+        dataset={**stored, "source": str(setup.source.root)},
+    )
 
 
 def _create(folder: StudyFolder, setup: Setup, name: str, *, command: str, requested: int) -> None:
@@ -132,14 +173,8 @@ def _create(folder: StudyFolder, setup: Setup, name: str, *, command: str, reque
     scratch.path.mkdir(parents=True)
     try:
         setup.manifest.write(scratch.manifest)
-        for part in ("train", "validation"):
-            draws = draw_fixed_set(
-                images=sum(row.part == part for row in setup.manifest.rows),
-                samples=setup.protocol.validation_samples,
-                augmentation=setup.protocol.augmentation,
-                seed=derive(setup.seed, "draws", part),
-            )
-            write_draws(scratch.draws(part), draws)
+        for part in FIXED_SETS:
+            write_draws(scratch.draws(part), setup.draws(part))
         attributes = {**setup.attributes(), "command": command, "requested": requested}
         ledger = Ledger.create(scratch.path, name, attributes)
         ledger.close()

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from study.dataset.arrays import load_part
 from study.dataset.draws import read_draws
 from study.dataset.manifest import Manifest
-from study.errors import StudyError, TrialError
+from study.errors import StudyError
 from study.ledger import Ledger, now
 from study.records import StudyRecord
 from study.search.sampler import Suggestion, ask
@@ -33,14 +33,20 @@ from study.workspace import StudyFolder
 MODELS_KEPT = 3
 """Networks kept on disk: those of the best trials, besides that of trial 0."""
 
+TRIALS_OF_A_LIFE = 25
+"""Trials after which a worker gives way to a fresh one: memory grows from trial to trial."""
 
-def work(folder: StudyFolder) -> None:
-    """Train trials until the ledger has none left to give."""
+
+def work(folder: StudyFolder, *, total: int) -> None:
+    """Train trials until the ledger has none of ``total`` left to give, or it is time to retire."""
     ledger = Ledger.open(folder.path)
     record = ledger.read()
     space = parse_space(record.space["text"], name=record.space["name"], where="the ledger's space")
     data = load_data(folder, record)
-    while waiting := ledger.open_ordinals(ledger.optuna_study.user_attrs["requested"]):
+    for _ in range(TRIALS_OF_A_LIFE):
+        waiting = ledger.open_ordinals(total)
+        if not waiting:
+            break
         run_trial(ledger, waiting[0], record=record, space=space, data=data, folder=folder)
 
 
@@ -68,7 +74,7 @@ def run_trial(
     if suggestion is None:
         return
     trial, seed = suggestion.trial, derive(record.seed, "trial", ordinal)
-    _describe(suggestion, seed)
+    _describe(suggestion, space, seed)
     started = time.monotonic()
     try:
         result = train(
@@ -79,7 +85,7 @@ def run_trial(
             folder=folder.trial(ordinal),
             on_epoch=lambda epoch, score: trial.report(score, epoch),
         )
-    except (TrialError, MemoryError, ArithmeticError, RuntimeError, ValueError) as error:
+    except Exception as error:  # whatever one network does, the search goes on
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         ledger.drop(trial.number, "error", line)
         return
@@ -93,9 +99,11 @@ def run_trial(
     _drop_models(ledger, folder)
 
 
-def _describe(suggestion: Suggestion, seed: int) -> None:
+def _describe(suggestion: Suggestion, space: Space, seed: int) -> None:
+    variant = suggestion.variant.as_dict()
     for key, value in {
-        "variant": suggestion.variant.as_dict(),
+        "variant": variant,
+        "params": {item.name: variant[item.name] for item in space.parameters},
         "parameters": suggestion.capacity.parameters,
         "macs": suggestion.capacity.macs,
         "seed": seed,
@@ -116,7 +124,9 @@ def _end_with_parent() -> None:
     """End this process when its standard input is closed: the driver is gone."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not through sys.stdin, whose lock would still be held when this process ends.
+        while os.read(0, 4096):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -126,6 +136,7 @@ def main() -> int:
     """Run the worker from the command line."""
     parser = argparse.ArgumentParser(prog="python -m study.search.worker")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--trials", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
     _end_with_parent()
@@ -134,7 +145,7 @@ def main() -> int:
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     try:
-        work(StudyFolder(arguments.folder))
+        work(StudyFolder(arguments.folder), total=arguments.trials)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2

@@ -59,6 +59,7 @@ def train(
     Raises ``TrialError`` when the network's output stops being a number.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.clear_session()
     keras.utils.set_random_seed(derive(seed, "weights"))
     network = build_network(variant, protocol.image_shape)
     augment = RandomTransform(protocol.augmentation, seed=derive(seed, "augmentation"))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import plotly.graph_objects as go
 
-from study.records import SCORES, StudyRecord
-from study.report.curves import CurveInfo, curve_figure, curve_infos
+from study.records import StudyRecord
+from study.report.curves import CurveInfo, curve_figure
 from study.report.figures import (
     CapacityInfo,
     CapacityPoint,
@@ -19,7 +19,6 @@ from study.report.figures import (
     ranking_figure,
     ranking_info,
 )
-from study.report.history import CURVES, History
 from study.report.markup import plotly_text
 from study.summary import ranked, winner
 
@@ -62,23 +61,6 @@ def test_capacity_shows_complete_and_pruned_trials(record: StudyRecord) -> None:
     assert kinds[1] == "high variance"
     assert kinds[10] == "pruned"
     assert 11 not in kinds
-
-
-def test_the_six_charts_take_their_columns() -> None:
-    """Each chart holds the training, augmented and plain curve of its own score."""
-    curves = {name: [float(index)] for index, name in enumerate(CURVES)}
-    infos = curve_infos(History(epochs=[1], curves=curves, best_epoch=1))
-    assert [info.score for info in infos] == list(SCORES)
-    assert infos[1] == CurveInfo(
-        score="sensitivity", epochs=[1], train=[1.0], validation=[7.0], plain=[13.0], best_epoch=1
-    )
-
-
-def test_a_missing_curve_is_empty() -> None:
-    """What the history does not have is not drawn."""
-    infos = curve_infos(History(epochs=[1, 2], curves={"validation_f_med": [0.1, 0.2]}))
-    assert infos[0].validation == [0.1, 0.2]
-    assert infos[0].train == []
 
 
 def test_figures_are_strict_json_and_hide_no_name() -> None:
