@@ -105,8 +105,8 @@ def _test_part(record: StudyRecord) -> list[Caution]:
         return []
     held = " and ".join(f"{words.plural(n, 'group')} of {name}" for name, n in groups.items())
     text = (
-        f"It holds {held}. Intervals from fewer than {metrics.FEW_GROUPS} groups in a class are wide, and "
-        "rightly so."
+        f"It holds {held}. Intervals from fewer than {metrics.FEW_GROUPS} groups in a class are "
+        "wide, and rightly so."
     )
     return [Caution(level="warning", title="Small test part", text=text)]
 

@@ -131,12 +131,12 @@ def open_study(
     differs; ``SettingsError`` for a name that cannot be a folder or a folder that cannot be
     written.
     """
-    name = name or setup.default_name()
+    name = setup.default_name() if name is None else name
     strange = set(name) - _NAME_CHARACTERS or name.startswith((".", "-"))
     if strange or not 0 < len(name) <= LONGEST_NAME:
         raise SettingsError(
-            f"--name: found {name[:LONGEST_NAME]!r}; allowed: up to {LONGEST_NAME} letters, digits, "
-            "'-', '_' and '.', beginning with a letter, a digit or '_'"
+            f"--name: found {name[:LONGEST_NAME]!r}; allowed: letters, digits, '-', '_' and '.', up "
+            f"to {LONGEST_NAME}, beginning with a letter, a digit or '_'"
         )
     folder = study_folder(runs, name)
     if not folder.path.exists():

@@ -1,0 +1,274 @@
+"""What a user can get wrong: one line on standard error, exit status 2, and nothing written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+Study = Callable[..., tuple[int, str, str]]
+Draw = Callable[..., Path]
+
+SPACE = """
+question = "?"
+[parameters.filters]
+type = "int"
+low = 8
+high = 96
+why = "Capacity."
+"""
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the files below a folder and their digests, SQLite's scratch files left out."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(("-shm", "-wal"))
+    }
+
+
+@pytest.fixture
+def refused(study: Study, tmp_path: Path) -> Callable[..., str]:
+    """Return a function that runs a wrong command and returns its one line of complaint."""
+
+    def run(*arguments: object) -> str:
+        before = contents(tmp_path)
+        status, out, err = study(*arguments)
+        assert (status, out) == (2, "")
+        (line,) = err.splitlines()
+        assert line.startswith("study: ")
+        assert contents(tmp_path) == before
+        assert not (tmp_path / "runs").is_dir() or not list((tmp_path / "runs").glob(".*"))
+        return line.removeprefix("study: ")
+
+    return run
+
+
+@pytest.fixture
+def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of images of a study named ``begun`` that nobody has begun to train."""
+    from study.dataset.sources import open_source
+    from study.protocol import Protocol
+    from study.search.setup import make_setup, open_study
+    from study.space import find_space
+
+    monkeypatch.chdir(tmp_path)
+    images = draw("images")
+    source = open_source("images", positive=None, cache=tmp_path / "cache")
+    setup = make_setup(source, split=None, protocol=Protocol(), space=find_space("seed"), seed=0)
+    _, ledger = open_study(tmp_path / "runs", "begun", setup, command="study run", requested=3)
+    ledger.close()
+    return images
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--trials", 0], "--trials: found 0; allowed: a whole number from 1"),
+        (["--trials", -3], "--trials: found -3; allowed: a whole number from 1"),
+        (["--trials", "x"], "Invalid value for '--trials': Input should be a valid integer"),
+        (["--jobs", 0], "--jobs: found 0; allowed: a whole number from 1"),
+        (["--epochs", 0], "--epochs: found 0; allowed: a whole number from 1"),
+        (["--samples-per-epoch", 0], "--samples-per-epoch: found 0"),
+        (["--validation-samples", 0], "--validation-samples: found 0"),
+        (["--seed", -1], "--seed: found -1; allowed: 0 to"),
+        (["--image-size", "8x8"], "--image-size: found 8x8, too small"),
+        (["--image-size", "2x40"], "--image-size, width: found 2; allowed: a whole number from 4"),
+        (["--image-size", "40"], "--image-size: found '40'; allowed: WxH such as 40x30"),
+        (["--image-size", "ax30"], "--image-size: found 'ax30'; allowed: WxH such as 40x30"),
+        (
+            ["--positive", "malignent"],
+            "(did you mean 'malignant'?); allowed: 'benign', 'malignant'",
+        ),
+        (["--split", "groupd"], "--split: found 'groupd' (did you mean 'grouped'?)"),
+        (["--split", "given"], "has no part folders"),
+        (["--space", "sed"], "--space sed: no such file or shipped space (did you mean 'seed'?)"),
+        (["--space", "missing.toml"], "--space missing.toml: cannot be read: No such file"),
+        (["--name", "a/b"], "--name: found 'a/b'; allowed: "),
+        (["--name", ".."], "--name: found '..'; allowed: "),
+        (["--name", "n" * 300], "--name: found 'nnn"),
+        (["--validation-samples", 1], "--validation-samples: found 1, which leaves a class out"),
+        (["--colour", "red"], "No such option: --colour"),
+        (["--trails", 3], "No such option: --trails (Possible options: --trials)"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_a_wrong_option_of_run(
+    arguments: list[object], expected: str, refused: Callable[..., str], draw: Draw
+) -> None:
+    draw()
+    assert expected in refused("run", "--data", "images", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["rum"], "No such command 'rum'. Did you mean 'run'?"),
+        (["run", "images"], "unexpected extra argument"),
+        (["show"], "Missing argument"),
+        (["predict", "model"], "Missing argument"),
+        (["--quick"], "No such option: --quick"),
+        (["show", "nothing"], "no study 'nothing' in runs; `study run` makes one"),
+        (["report", "nothing"], "no study 'nothing' in runs"),
+        (["export", "nothing"], "no study 'nothing' in runs"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command(arguments: list[str], expected: str, refused: Callable[..., str]) -> None:
+    assert expected in refused(*arguments)
+
+
+def test_a_folder_that_is_missing_empty_or_a_file(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    assert refused("run", "--data", "nowhere").startswith("--data: 'nowhere' is not there")
+    assert refused("run", "--data", "").startswith("--data: '' is not there")
+    (tmp_path / "empty").mkdir()
+    assert "no class folders, it is empty" in refused("run", "--data", "empty")
+    (tmp_path / "file").write_text("x")
+    assert refused("run", "--data", "file").startswith("--data: 'file' is a file")
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"classes": ("benign",)}, "one class only ('benign'), two are needed"),
+        ({"classes": ("a", "b", "c"), "groups": 3}, "3 classes ('a', 'b', 'c')"),
+        ({"groups": 2}, "class 'benign' has too few groups to be split: found 2, needed 3"),
+    ],
+    ids=["one class", "three classes", "two groups"],
+)
+def test_images_that_cannot_be_divided(
+    how: dict[str, object], expected: str, refused: Callable[..., str], draw: Draw
+) -> None:
+    draw(**how)
+    assert expected in refused("run", "--data", "images")
+
+
+def test_more_than_a_tenth_of_the_images_unreadable(
+    refused: Callable[..., str], draw: Draw
+) -> None:
+    images = draw()
+    for path in sorted(images.rglob("*.png"))[:8]:
+        path.write_bytes(b"broken")
+    line = refused("run", "--data", "images")
+    assert "8 of 72 images cannot be read, more than 10%" in line
+    assert "the first is benign/benign-00/frame-0.png" in line
+
+
+def test_images_loose_in_the_folder(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "loose").mkdir()
+    Image.new("L", (40, 30)).save(tmp_path / "loose" / "a.png")
+    line = refused("run", "--data", "loose")
+    assert "no class folders, its 1 images lie in the folder itself" in line
+
+
+def test_one_unreadable_image_is_left_out_with_a_warning_that_names_it(draw: Draw) -> None:
+    from study.cli.progress import opening_lines
+    from study.dataset.sources import open_source
+    from study.protocol import Protocol
+    from study.records import StudyRecord
+    from study.search.setup import make_setup
+    from study.space import find_space
+
+    images = draw()
+    (images / "benign" / "benign-00" / "frame-0.png").write_bytes(b"broken")
+    source = open_source(str(images), positive=None, cache=images / "cache")
+    setup = make_setup(source, split=None, protocol=Protocol(), space=find_space("seed"), seed=0)
+    attributes = {**setup.attributes(), "protocol": setup.protocol}
+    record = StudyRecord(
+        name="s", created="", command="", requested=1, trials=[], retest=None, **attributes
+    )
+    (warning,) = [line for line in opening_lines(record) if "Left out" in line]
+    assert "benign/benign-00/frame-0.png" in warning
+    assert record.dataset["images"] == 71
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("high =", "hihg =", "unknown key 'hihg' (did you mean 'high'?)"),
+        ("parameters.filters", "parameters.fliters", "(did you mean 'filters'?)"),
+        ("low = 8", "low = 97", "low must be below high"),
+        ('why = "Capacity."', "", "needs a line `why"),
+        ("[parameters", "[parameters", ""),
+    ],
+)
+def test_a_wrong_space_file(
+    old: str, new: str, expected: str, refused: Callable[..., str], draw: Draw, tmp_path: Path
+) -> None:
+    draw()
+    text = SPACE.replace(old, new) if expected else "not [ toml"
+    (tmp_path / "mine.toml").write_text(text)
+    line = refused("run", "--data", "images", "--space", "mine.toml")
+    assert line.startswith("mine.toml")
+    assert (expected or "not valid TOML") in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--seed", 1], "seed 0, now 1"),
+        (["--epochs", 7], "epochs 1000, now 7"),
+        (["--image-size", "48x36"], "image_width 40, now 48; image_height 30, now 36"),
+        (["--split", "random"], "split 'grouped', now 'random'"),
+        (["--positive", "benign"], "positive class 'malignant', now 'benign'"),
+        (["--space", "mine.toml"], "space 'seed (f53ce7)', now 'mine ("),
+        (["--data", "others"], "dataset 'images ("),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_the_name_of_a_study_of_another_setup(
+    arguments: list[object],
+    expected: str,
+    begun: Path,
+    refused: Callable[..., str],
+    draw: Draw,
+    tmp_path: Path,
+) -> None:
+    assert begun != draw("others", seed=1)
+    (tmp_path / "mine.toml").write_text(SPACE)
+    line = refused("run", "--data", "images", "--name", "begun", *arguments)
+    assert line.startswith("study begun was made with another set-up: ")
+    assert expected in line
+    assert line.endswith("repeat its own options, or take another --name")
+
+
+def test_a_changed_image_is_another_dataset(begun: Path, refused: Callable[..., str]) -> None:
+    Image.new("L", (40, 30)).save(begun / "benign" / "benign-00" / "frame-0.png")
+    line = refused("run", "--data", "images", "--name", "begun")
+    assert "dataset 'images (" in line
+
+
+def test_a_near_miss_of_a_study_is_named(begun: Path, refused: Callable[..., str]) -> None:
+    assert begun.is_dir()
+    assert refused("show", "begum") == "no study 'begum' in runs (did you mean 'begun'?)"
+    assert "there is nothing to export" in refused("export", "begun")
+
+
+@pytest.mark.parametrize("option", ["--runs", "--reports"])
+def test_a_file_in_the_place_of_a_folder_of_results(
+    option: str, refused: Callable[..., str], draw: Draw, tmp_path: Path
+) -> None:
+    draw()
+    (tmp_path / "taken").write_text("mine")
+    line = refused("run", "--data", "images", option, "taken")
+    assert line.startswith(f"{option} taken: cannot be written")
+
+
+def test_predict_with_a_folder_that_is_no_model(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    assert refused("predict", "nowhere", "a.png").startswith("nowhere: not an exported model")
+    (tmp_path / "folder").mkdir()
+    assert refused("predict", "folder", "a.png").startswith("folder: not an exported model")
+    for text in ("{", "[]", "{}", '{"schema_version": 1}'):
+        (tmp_path / "folder" / "metadata.json").write_text(text)
+        assert "metadata.json: damaged" in refused("predict", "folder", "a.png")
+    text = '{"schema_version": 99, "model_digest": ""}'
+    (tmp_path / "folder" / "metadata.json").write_text(text)
+    assert "found schema 99" in refused("predict", "folder", "a.png")

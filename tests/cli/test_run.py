@@ -1,0 +1,277 @@
+"""One real study from the folder to the prediction, shared by all tests of this file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.cli.main import main
+
+BUDGETS = ["--epochs", "2", "--samples-per-epoch", "96", "--validation-samples", "48"]
+LINE = ["run", "--data", "images", "--trials", "3", *BUDGETS, "--json"]
+
+RANKING_KEYS = {
+    *("number", "state", "validation_f_med", "validation_f_med_plain", "validation_f_med_smooth"),
+    *("train_f_med", "parameters", "macs", "best_epoch", "epochs", "seconds", "params"),
+}
+RETEST_KEYS = {"images", "groups", "confusion", "sensitivity", "specificity", "f_med", "intervals"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A finished study and what its command printed."""
+
+    home: Path
+    status: int
+    out: str
+    err: str
+    exported: Path
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+    @property
+    def name(self) -> str:
+        return self.document["study"]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory,
+    images_in: Callable[..., Path],
+    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+) -> Finished:
+    home = tmp_path_factory.mktemp("finished")
+    images_in(home / "images")
+    status, out, err = in_process_of_its_own(*LINE, cwd=home)
+    assert status == 0, err
+    name = json.loads(out)["study"]
+    exported = home / "exported"
+    main(["export", name, "--runs", str(home / "runs"), "--out", str(exported)])
+    return Finished(home=home, status=status, out=out, err=err, exported=exported)
+
+
+@pytest.fixture
+def there(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> Finished:
+    """Return the finished study, with its folder as the current one."""
+    monkeypatch.chdir(finished.home)
+    return finished
+
+
+def test_run_prints_one_json_document_with_the_keys_of_the_contract(finished: Finished) -> None:
+    document, end = json.JSONDecoder().raw_decode(finished.out)
+    assert finished.out[end:] == "\n"
+    keys = {"study", "dataset", "split", "trials", "ranking", "winner", "retest", "report"}
+    assert document.keys() >= keys | {"seconds"}
+    assert (
+        document["dataset"].items()
+        >= {
+            "name": "images",
+            "classes": {"benign": 36, "malignant": 36},
+            "images": 72,
+            "groups": 24,
+            "synthetic": False,
+        }.items()
+    )
+    assert len(document["dataset"]["digest"]) == 64
+    assert document["split"]["kind"] == "grouped"
+    assert document["split"]["leaking_groups"] == 0
+    assert sum(part["images"] for part in document["split"]["parts"].values()) == 72
+    done = {"requested": 3, "complete": 3, "pruned": 0, "failed": 0, "running": 0}
+    assert document["trials"].items() >= done.items()
+    assert document["seconds"] > 0
+
+
+def test_run_ranks_every_trial_best_first_and_retests_the_winner(finished: Finished) -> None:
+    document = finished.document
+    ranking = document["ranking"]
+    assert all(entry.keys() >= RANKING_KEYS for entry in ranking)
+    assert sorted(entry["number"] for entry in ranking) == [0, 1, 2]
+    scores = [entry["validation_f_med"] for entry in ranking]
+    assert scores == sorted(scores, reverse=True)
+    assert document["winner"].items() >= ranking[0].items()
+    retest = document["retest"]
+    assert retest.keys() >= RETEST_KEYS
+    assert retest["number"] == document["winner"]["number"]
+    test = document["split"]["parts"]["test"]
+    assert (retest["images"], retest["groups"]) == (test["images"], test["groups"])
+    assert sum(retest["confusion"].values()) == test["images"]
+    low, high = retest["intervals"]["f_med"]
+    assert low <= retest["f_med"] <= high
+
+
+def test_run_starts_with_the_two_reference_networks(finished: Finished) -> None:
+    by_number = {entry["number"]: entry["params"] for entry in finished.document["ranking"]}
+    reference = {"filters": 64, "filter_size": 3, "dense_width": 64, "dropout": 0.5}
+    assert by_number[0].items() >= {**reference, "optimizer": "adam"}.items()
+    assert by_number[1].items() >= {**reference, "optimizer": "sgd"}.items()
+
+
+def test_prose_goes_to_standard_error_without_backend_chatter(finished: Finished) -> None:
+    lines = finished.err.splitlines()
+    assert lines[0].startswith(f"Study {finished.name}: 3 trials")
+    assert "positive class malignant" in lines[1]
+    assert [line[:5] for line in lines if line.startswith("[")] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert lines[-1] == f"Report: {finished.document['report']}"
+    assert not [w for w in ("WARNING", "Warning", "tensorflow", "cpu_feature") if w in finished.err]
+
+
+def test_the_manifest_lists_every_image_once_and_divides_no_lesion(finished: Finished) -> None:
+    with (finished.home / "runs" / finished.name / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "label", "group", "part", "sha256"]
+    assert len({row["path"] for row in rows}) == len(rows) == 72
+    parts: dict[str, set[str]] = {}
+    for row in rows:
+        parts.setdefault(row["group"], set()).add(row["part"])
+        content = (finished.home / "images" / row["path"]).read_bytes()
+        assert row["sha256"] == hashlib.sha256(content).hexdigest()
+    assert all(len(found) == 1 for found in parts.values())
+
+
+def test_report_and_trials_csv_exist_and_report_writes_them_anew(
+    there: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path(there.document["report"])
+    table = page.with_name("trials.csv")
+    before = table.read_text()
+    assert len(before.splitlines()) == 4
+    page.unlink()
+    table.unlink()
+    assert main(["report", there.name]) == 0
+    assert capsys.readouterr().out == f"{page}\n"
+    assert there.name in page.read_text(encoding="utf-8")
+    assert table.read_text() == before
+
+
+def test_show_json_is_the_document_of_the_run(
+    there: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", there.name, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    passing = ("report", "seconds")
+    expected = {key: value for key, value in there.document.items() if key not in passing}
+    assert {key: value for key, value in shown.items() if key not in passing} == expected
+
+
+def test_show_prints_ranking_winner_and_retest(
+    there: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", there.name]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[:4] == ["trial", "state", "val", "F_med"]
+    order = [str(entry["number"]) for entry in there.document["ranking"]]
+    assert [row.split()[0] for row in rows[:3]] == order
+    assert rows[3].startswith(f"Best: trial {order[0]}, validation F_med")
+    assert rows[4].startswith("Retest on 18 images in 6 groups: F_med")
+
+
+def test_list_shows_the_study(there: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert row[0] == there.name
+    assert "3/3" in row
+    assert main(["list", "--json"]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)["studies"]
+    assert (listed["study"], listed["complete"], listed["requested"]) == (there.name, 3, 3)
+
+
+def test_export_makes_a_model_whose_digest_fits_its_metadata(finished: Finished) -> None:
+    assert {path.name for path in finished.exported.iterdir()} == {"model.keras", "metadata.json"}
+    metadata = json.loads((finished.exported / "metadata.json").read_text())
+    content = (finished.exported / "model.keras").read_bytes()
+    assert metadata["model_digest"] == hashlib.sha256(content).hexdigest()
+    assert metadata["positive"] == "malignant"
+    assert metadata["trial"] == finished.document["winner"]["number"]
+    assert metadata["metrics"]["retest"] == finished.document["retest"]
+    assert metadata["digests"]["dataset"] == finished.document["dataset"]["digest"]
+
+
+def test_export_refuses_a_folder_that_exists(
+    there: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (there.exported / "metadata.json").read_bytes()
+    assert main(["export", there.name, "--out", str(there.exported)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"study: --out {there.exported}: exists already")
+    assert (there.exported / "metadata.json").read_bytes() == before
+
+
+def test_predict_goes_on_after_a_broken_file_and_names_it(
+    finished: Finished, in_process_of_its_own: Callable[..., tuple[int, str, str]]
+) -> None:
+    (finished.home / "broken.png").write_bytes(b"not an image")
+    images = sorted(str(p.relative_to(finished.home)) for p in finished.home.rglob("frame-0.png"))
+    files = [images[0], "broken.png", images[-1]]
+    status, out, err = in_process_of_its_own("predict", "exported", *files, cwd=finished.home)
+    assert status == 2
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [row[0] for row in rows] == [files[0], files[2]]
+    for _, label, probability in rows:
+        assert label == ("malignant" if float(probability) >= 0.5 else "benign")
+    (line,) = err.splitlines()  # and TensorFlow's greetings are not among them
+    assert line.startswith("study: broken.png: ")
+
+
+def test_predict_json_is_one_document(
+    finished: Finished, in_process_of_its_own: Callable[..., tuple[int, str, str]]
+) -> None:
+    image = next(finished.home.glob("images/malignant/*/frame-0.png"))
+    status, out, err = in_process_of_its_own(
+        "predict", "exported", str(image), "--json", cwd=finished.home
+    )
+    assert (status, err) == (0, "")
+    document = json.loads(out)
+    assert document["study"] == finished.name
+    (prediction,) = document["predictions"]
+    assert 0 <= prediction["probability"] <= 1
+
+
+def test_predict_refuses_a_model_that_was_tampered_with(
+    finished: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(finished.exported, tmp_path / "copy")
+    with (copy / "model.keras").open("ab") as file:
+        file.write(b"\0")
+    assert main(["predict", str(copy), "any.png"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"study: {copy / 'model.keras'}: missing, or not the file")
+
+
+def test_a_random_split_is_warned_of_and_an_interrupt_keeps_the_study(
+    tmp_path: Path, images_in: Callable[..., Path]
+) -> None:
+    images_in(tmp_path / "images")
+    line = ["run", "--data", "images", "--split", "random", "--name", "leaky", *BUDGETS]
+    command = [sys.executable, "-m", "study", *line]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = [process.stderr.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert rest[-1].startswith("study: interrupted, nothing is lost; to go on: study run --data")
+    warnings = [line for line in [*lines, *rest] if "leaks" in line]
+    record = json.loads((tmp_path / "runs" / "leaky" / "manifest.json").read_text())
+    assert record["kind"] == "random"
+    with (tmp_path / "runs" / "leaky" / "manifest.csv").open() as file:
+        pairs = {(row["group"], row["part"]) for row in csv.DictReader(file)}
+    groups = [group for group, _ in pairs]
+    straddling = len({group for group in groups if groups.count(group) > 1})
+    assert straddling > 0
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"The split leaks: {straddling} of 24 groups")

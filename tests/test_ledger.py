@@ -1,0 +1,255 @@
+"""The ledger: who may train which trial, what its attempts come to, what survives the disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import Trial, TrialState
+
+from study.errors import LedgerError
+from study.ledger import FILE_NAME, SCHEMA_VERSION, Ledger, distributions, worker_name
+from study.protocol import Protocol
+from study.space import find_space
+from study.variant import REFERENCE
+
+SETUP: dict[str, Any] = {
+    "command": "study run --data 'an image.png' --trials 24",
+    "requested": 24,
+    "protocol": Protocol(epochs=7).as_dict(),
+    "space": {"name": "seed", "text": find_space("seed").text, "digest": "d"},
+    "dataset": {"name": "blobs", "classes": {"benign": 3, "malignant": 4}, "skipped": []},
+    "split": {"kind": "grouped", "parts": {}, "notes": ["A note with ümläuts."]},
+    "seed": 5,
+    "versions": {"study": "1"},
+    "machine": {"cores": 2},
+}
+
+WORKER = """
+import sys
+from pathlib import Path
+from optuna.trial import TrialState
+from study.ledger import Ledger
+
+ledger = Ledger.open(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+while waiting := ledger.open_ordinals(24):
+    trial = ledger.optuna_study.ask()
+    if ledger.claim(trial, waiting[0]):
+        ledger.optuna_study.tell(trial, 0.5, state=TrialState.COMPLETE)
+        print(waiting[0], flush=True)
+"""
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger.create(tmp_path, "it", SETUP)
+    yield made
+    made.close()
+
+
+def take(ledger: Ledger, ordinal: int) -> Trial:
+    trial = ledger.optuna_study.ask()
+    assert ledger.claim(trial, ordinal)
+    return trial
+
+
+def complete(ledger: Ledger, trial: Trial, score: float = 0.5) -> None:
+    ledger.optuna_study.tell(trial, score, state=TrialState.COMPLETE)
+
+
+def state(ledger: Ledger, ordinal: int) -> str:
+    return next(trial.state for trial in ledger.read().trials if trial.number == ordinal)
+
+
+def test_eight_processes_take_every_trial_exactly_once(ledger: Ledger, tmp_path: Path) -> None:
+    """All ask at once for the same trials, and each trial is trained by one of them."""
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    taken = [int(line) for worker in workers for line in worker.communicate()[0].split()]
+    assert [worker.returncode for worker in workers] == [0] * 8
+    assert sorted(taken) == list(range(24))
+    record = ledger.read()
+    assert [trial.number for trial in record.trials] == list(range(24))
+    assert {trial.state for trial in record.trials} == {"complete"}
+    assert {trial.attempts for trial in record.trials} == {1}
+    assert not ledger.optuna_study.get_trials(states=(TrialState.RUNNING,))
+
+
+def test_of_many_threads_that_ask_for_one_trial_one_gets_it(ledger: Ledger, tmp_path: Path) -> None:
+    def ask(_: int) -> bool:
+        own = Ledger.open(tmp_path)
+        try:
+            return own.claim(own.optuna_study.ask(), 3)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(ask, range(6))) == 1
+    assert state(ledger, 3) == "running"
+    assert ledger.read().trials[0].attempts == 1
+
+
+def test_a_trial_that_is_taken_or_has_ended_is_not_given_again(ledger: Ledger) -> None:
+    trial = take(ledger, 0)
+    assert ledger.open_ordinals(3) == [1, 2]
+    assert ledger.unfinished(3) == 3
+    assert not ledger.claim(ledger.optuna_study.ask(), 0)
+    complete(ledger, trial)
+    assert not ledger.claim(ledger.optuna_study.ask(), 0)
+    assert ledger.unfinished(3) == 2
+    assert ledger.read().trials[0].attempts == 1
+
+
+def test_whoever_asks_does_not_wait_for_ever_for_a_process_that_died(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.ledger.SILENCE", 0.2)
+    silent = ledger.optuna_study.ask()
+    take(ledger, 0)
+    assert ledger.optuna_study.trials[silent.number].state == TrialState.FAIL
+    assert len(ledger.read().trials) == 1
+
+
+def test_an_interrupted_trial_is_open_again_however_often(ledger: Ledger) -> None:
+    for attempt in range(4):
+        trial = take(ledger, 0)
+        ledger.drop(trial.number, "interrupted", "the run was stopped from outside")
+        found = ledger.read().trials[0]
+        assert (found.state, found.attempts) == ("interrupted", attempt + 1)
+        assert found.cause == "the run was stopped from outside"
+        assert ledger.open_ordinals(1) == [0]
+
+
+def test_a_trial_that_fails_is_tried_once_more_and_then_has_failed(ledger: Ledger) -> None:
+    ledger.drop(take(ledger, 0).number, "error", "first")
+    assert state(ledger, 0) == "interrupted"
+    assert ledger.open_ordinals(1) == [0]
+    ledger.drop(take(ledger, 0).number, "interrupted", "between")
+    ledger.drop(take(ledger, 0).number, "error", "second")
+    found = ledger.read().trials[0]
+    assert (found.state, found.attempts, found.cause) == ("failed", 3, "second")
+    assert ledger.open_ordinals(1) == []
+    assert not ledger.claim(ledger.optuna_study.ask(), 0)
+
+
+def test_a_trial_that_failed_once_may_still_be_completed(ledger: Ledger) -> None:
+    ledger.drop(take(ledger, 0).number, "error", "first")
+    trial = take(ledger, 0)
+    complete(ledger, trial)
+    found = ledger.read().trials[0]
+    assert (found.state, found.attempts, found.cause) == ("complete", 2, None)
+    assert found.ledger_number == trial.number
+
+
+def test_the_running_trials_of_one_worker_can_be_dropped(ledger: Ledger) -> None:
+    other, own = take(ledger, 0), take(ledger, 1)
+    other.set_user_attr("worker", "elsewhere:1")
+    assert ledger.drop_running(ended="error", cause="gone", worker="elsewhere:1") == 1
+    assert (state(ledger, 0), state(ledger, 1)) == ("interrupted", "running")
+    assert ledger.drop_running(ended="error", cause="gone", worker="elsewhere:2") == 0
+    assert ledger.drop_running(ended="interrupted", cause="stopped") == 1
+    assert ledger.optuna_study.trials[own.number].user_attrs["worker"] == worker_name()
+    assert not ledger.optuna_study.get_trials(states=(TrialState.RUNNING,))
+
+
+def test_suggestions_that_were_turned_down_are_not_trials(ledger: Ledger) -> None:
+    trial = take(ledger, 4)
+    trial.set_user_attr("infeasible", True)
+    ledger.optuna_study.tell(trial, state=TrialState.PRUNED)
+    assert (ledger.infeasible(4), ledger.infeasible(3)) == (1, 0)
+    record = ledger.read()
+    assert (record.trials, record.infeasible) == ([], 1)
+    assert 4 in ledger.open_ordinals(5)
+
+
+def test_a_study_reads_as_it_was_written(ledger: Ledger, tmp_path: Path) -> None:
+    trial = take(ledger, 1)
+    trial.suggest_float("dropout", 0.0, 0.6)
+    scores = {"validation_f_med": 0.75, "validation_plain_f_med": 0.7, "train_f_med": 0.9}
+    for key, value in {
+        "variant": REFERENCE.as_dict(),
+        "scores": scores,
+        "seed": 9,
+        "parameters": 12,
+        "macs": 2**33,
+        "validation_f_med_smooth": 0.74,
+        "best_epoch": 2,
+        "epochs": 3,
+        "stopped_by": "patience",
+        "seconds": 1.5,
+        "diagnosis": {"kind": "balanced", "advice": []},
+    }.items():
+        trial.set_user_attr(key, value)
+    for epoch, score in ((1, 0.5), (2, 0.75), (3, 0.6)):
+        trial.report(score, epoch)
+    complete(ledger, trial, 0.75)
+    ledger.update(retest={"number": 1, "uses": 1})
+    reopened = Ledger.open(tmp_path)
+    record = reopened.read()
+    reopened.close()
+    assert record == ledger.read()
+    assert record.protocol == Protocol(epochs=7)
+    for key in SETUP.keys() - {"protocol"}:
+        assert getattr(record, key) == SETUP[key]
+    (found,) = record.trials
+    assert (found.number, found.state, found.progress) == (1, "complete", [0.5, 0.75, 0.6])
+    assert (found.validation_f_med, found.validation_f_med_plain) == (0.75, 0.7)
+    assert (found.train_f_med, found.macs, found.variant) == (0.9, 2**33, REFERENCE.as_dict())
+    assert (found.params, found.best_epoch) == (trial.params, 2)
+    assert record.retest == {"number": 1, "uses": 1}
+
+
+def test_a_ledger_of_a_newer_program_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.update(schema_version=SCHEMA_VERSION + 1)
+    with pytest.raises(LedgerError, match=r"newer version .*schema 2.*update the program") as found:
+        Ledger.open(tmp_path)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database" * 99, None])
+def test_a_damaged_ledger_is_refused_in_one_line(tmp_path: Path, content: bytes | None) -> None:
+    """An empty file, another file, or the first half of a ledger."""
+    Ledger.create(tmp_path, "it", SETUP).close()
+    path = tmp_path / FILE_NAME
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(LedgerError, match="not a readable ledger") as found:
+        Ledger.open(tmp_path)
+    assert "\n" not in str(found.value)
+
+
+def test_a_folder_without_a_ledger_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match=r"no study in .*`study list`"):
+        Ledger.open(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_distributions_are_those_of_the_space() -> None:
+    space = find_space("seed")
+    found = distributions(space)
+    assert list(found) == [item.name for item in space.parameters]
+    assert found["filters"] == optuna.distributions.IntDistribution(8, 96, log=True)
+    assert found["optimizer"] == optuna.distributions.CategoricalDistribution(("adam", "sgd"))
+    assert found["dropout"] == optuna.distributions.FloatDistribution(0.0, 0.6)
