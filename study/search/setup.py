@@ -135,7 +135,7 @@ def open_study(
     strange = set(name) - _NAME_CHARACTERS or name.startswith((".", "-"))
     if strange or not 0 < len(name) <= LONGEST_NAME:
         raise SettingsError(
-            f"--name: found {name[:LONGEST_NAME]!r}; allowed: letters, digits, '-', '_' and '.', up "
+            f"--name: found {name[:LONGEST_NAME]!r}; allowed: letters, digits, '-', '_', '.', up "
             f"to {LONGEST_NAME}, beginning with a letter, a digit or '_'"
         )
     folder = study_folder(runs, name)
