@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from study.ledger import Ledger
     from study.protocol import Protocol
     from study.records import StudyRecord
+    from study.search.driver import Interruption
     from study.workspace import StudyFolder
 
 REPORT_SECONDS = 60.0
@@ -101,14 +102,14 @@ def run(
     command = shlex.join(["study", *sys.argv[1:]])
     searched = find_space(space)
     try:
-        with interruptible():
+        with interruptible() as interruption:
             source = open_source(data, positive=positive, cache=runs / CACHE)
             setup = make_setup(source, split=split, protocol=protocol, space=searched, seed=seed)
             _check_writable("--reports", reports)
             folder, ledger = open_study(runs, name, setup, command=command, requested=trials)
             with only_driver(folder):
                 take_up(ledger, setup, command=command, requested=trials)
-                record = _search_and_retest(folder, ledger, trials, jobs, reports)
+                record = _search_and_retest(folder, ledger, trials, jobs, reports, interruption)
     except KeyboardInterrupt:
         print(f"study: interrupted, nothing is lost; to go on: {command}", file=sys.stderr)
         return 130
@@ -147,7 +148,12 @@ def _check_writable(option: str, folder: Path) -> None:
 
 
 def _search_and_retest(
-    folder: StudyFolder, ledger: Ledger, trials: int, jobs: int, reports: Path
+    folder: StudyFolder,
+    ledger: Ledger,
+    trials: int,
+    jobs: int,
+    reports: Path,
+    interruption: Interruption,
 ) -> StudyRecord:
     from study.cli.progress import watching
     from study.search.driver import run_search
@@ -169,11 +175,14 @@ def _search_and_retest(
                     print(f"study: {error}", file=sys.stderr)
 
         try:
-            run_search(folder, ledger, total=trials, jobs=jobs, on_tick=tick)
+            run_search(
+                folder, ledger, total=trials, jobs=jobs, interruption=interruption, on_tick=tick
+            )
         except KeyboardInterrupt:
             with suppress(SettingsError):
                 _write_report(ledger.read(), folder, reports)
             raise
+        interruption.check()
     from study.cli.quiet import quiet_backend
     from study.evaluation.retest import retest
 

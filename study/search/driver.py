@@ -52,18 +52,41 @@ def only_driver(folder: StudyFolder) -> Iterator[None]:
         connection.close()
 
 
+class Interruption:
+    """Whether Ctrl-C, or SIGTERM, which schedulers send, has come."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def check(self) -> None:
+        """Raise ``KeyboardInterrupt`` if it has."""
+        if self.requested:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Treat SIGTERM, which schedulers send, like Ctrl-C."""
+def interruptible() -> Iterator[Interruption]:
+    """Raise ``KeyboardInterrupt`` on Ctrl-C and SIGTERM alike, and remember it.
+
+    Libraries have been seen to swallow the exception when it comes in the middle of their work;
+    whoever goes on for long therefore calls ``check`` now and then. A signal that the parent had
+    told this process to ignore, as for jobs in the background, stays ignored.
+    """
+    interruption = Interruption()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        interruption.requested = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
-        yield
+        yield interruption
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_search(
@@ -72,6 +95,7 @@ def run_search(
     *,
     total: int,
     jobs: int,
+    interruption: Interruption,
     on_tick: Callable[[StudyRecord], None],
 ) -> None:
     """Train until ``total`` planned trials have ended.
@@ -97,6 +121,7 @@ def run_search(
                 workers.append(_start(folder, total=total, jobs=jobs))
             on_tick(ledger.read())
             time.sleep(POLL_SECONDS)
+            interruption.check()
     finally:
         for worker in workers:
             worker.kill()
