@@ -21,6 +21,7 @@ def export(
         Path | None, typer.Option(help="New folder for the model [default: runs/NAME/export].")
     ] = None,
     runs: Runs = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> int:
     """Export the winner of a study: `model.keras` and `metadata.json`."""
     from study.metrics import THRESHOLD
@@ -65,7 +66,7 @@ def export(
         "leaking_groups": record.split["leaking_groups"],
         "versions": record.versions,
     }
-    print(export_model(model, out or folder.export, metadata))
+    print(export_model(model, out or folder.export, metadata, replace=force))
     return 0
 
 

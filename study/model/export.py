@@ -30,14 +30,21 @@ class Prediction:
     error: str | None = None
 
 
-def export_model(network: Path, out: Path, metadata: Mapping[str, Any]) -> Path:
+def export_model(
+    network: Path, out: Path, metadata: Mapping[str, Any], *, replace: bool = False
+) -> Path:
     """Copy a network into the new folder ``out``, with ``metadata.json`` beside it.
 
-    The folder appears whole or not at all. Raises ``ModelError`` when it exists and is not empty,
-    or when it cannot be written.
+    The folder appears whole or not at all. Raises ``ModelError`` when it cannot be written, or
+    when it exists and is not empty, unless it is an exported model and ``replace`` is set.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ModelError(f"--out {out}: exists already; remove it, or name another folder")
+        if not (out / METADATA).is_file():
+            raise ModelError(f"--out {out}: exists and is no exported model; name another folder")
+        if not replace:
+            raise ModelError(
+                f"--out {out}: exists already; replace it with --force, or name another folder"
+            )
     scratch = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         scratch.mkdir(parents=True)
@@ -49,8 +56,7 @@ def export_model(network: Path, out: Path, metadata: Mapping[str, Any]) -> Path:
             **metadata,
         }
         write_text(scratch / METADATA, json.dumps(described, indent=2, allow_nan=False) + "\n")
-        if out.is_dir():
-            out.rmdir()
+        shutil.rmtree(out, ignore_errors=True)
         scratch.rename(out)
     except OSError as error:
         raise ModelError(f"--out {out}: cannot be written ({error.strerror or error})") from error

@@ -210,6 +210,21 @@ def test_export_refuses_a_folder_that_exists(
     assert (there.exported / "metadata.json").read_bytes() == before
 
 
+def test_export_replaces_only_an_export_and_only_when_told(
+    there: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, papers = tmp_path / "out", tmp_path / "papers"
+    papers.mkdir()
+    (papers / "thesis.txt").write_text("years of work")
+    assert main(["export", there.name, "--out", str(out)]) == 0
+    (out / "metadata.json").write_text("{}")
+    assert main(["export", there.name, "--out", str(out), "--force"]) == 0
+    assert (out / "metadata.json").read_bytes() == (there.exported / "metadata.json").read_bytes()
+    assert main(["export", there.name, "--out", str(papers), "--force"]) == 2
+    assert "is no exported model" in capsys.readouterr().err
+    assert (papers / "thesis.txt").is_file()
+
+
 def test_predict_goes_on_after_a_broken_file_and_names_it(
     finished: Finished, in_process_of_its_own: Callable[..., tuple[int, str, str]]
 ) -> None:
