@@ -70,7 +70,7 @@ def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["--trials", 0], "--trials: found 0; allowed: a whole number from 1"),
         (["--trials", -3], "--trials: found -3; allowed: a whole number from 1"),
-        (["--trials", "x"], "Invalid value for '--trials': Input should be a valid integer"),
+        (["--trials", "x"], "Invalid value for '--trials': "),
         (["--jobs", 0], "--jobs: found 0; allowed: a whole number from 1"),
         (["--epochs", 0], "--epochs: found 0; allowed: a whole number from 1"),
         (["--samples-per-epoch", 0], "--samples-per-epoch: found 0"),
@@ -92,8 +92,8 @@ def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--name", ".."], "--name: found '..'; allowed: "),
         (["--name", "n" * 300], "--name: found 'nnn"),
         (["--validation-samples", 1], "--validation-samples: found 1, which leaves a class out"),
-        (["--colour", "red"], "No such option: --colour"),
-        (["--trails", 3], "No such option: --trails (Possible options: --trials)"),
+        (["--colour", "red"], "No such option"),
+        (["--trails", 3], "No such option"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
@@ -111,7 +111,7 @@ def test_a_wrong_option_of_run(
         (["run", "images"], "unexpected extra argument"),
         (["show"], "Missing argument"),
         (["predict", "model"], "Missing argument"),
-        (["--quick"], "No such option: --quick"),
+        (["--quick"], "No such option"),
         (["show", "nothing"], "no study 'nothing' in runs; `study run` makes one"),
         (["report", "nothing"], "no study 'nothing' in runs"),
         (["export", "nothing"], "no study 'nothing' in runs"),
