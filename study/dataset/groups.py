@@ -24,6 +24,10 @@ _FLAT = 0.5
 _Edges = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]
 
 
+_INDEX = np.int32
+"""What scipy's graph routines take; not every version converts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
     """Images grouped by content."""
@@ -171,7 +175,8 @@ def _thin(n: int, held: list[_Edges]) -> _Edges:
     new = np.ones(len(first), dtype=bool)
     new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     # A stored 0 would count as no edge; 2 - correlation never is 0.
-    length = coo_array((2.0 - correlation[new], (first[new], second[new])), shape=(n, n))
+    ends = (first[new].astype(_INDEX), second[new].astype(_INDEX))
+    length = coo_array((2.0 - correlation[new], ends), shape=(n, n))
     tree = minimum_spanning_tree(length.tocsr()).tocoo()
     return tree.row.astype(np.intp), tree.col.astype(np.intp), 2.0 - tree.data
 
@@ -180,7 +185,8 @@ def _components(n: int, first: NDArray[np.intp], second: NDArray[np.intp]) -> ND
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    joined = coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
+    ends = (first.astype(_INDEX), second.astype(_INDEX))
+    joined = coo_array((np.ones(len(first)), ends), shape=(n, n))
     _, label = connected_components(joined.tocsr(), directed=False)
     _, appeared, number = np.unique(label, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(appeared)).astype(np.intp)[number]
