@@ -26,8 +26,6 @@ class PartArrays:
     """(n,), 0 to G - 1, numbered by first appearance within the part."""
     group_names: tuple[str, ...]
     """(G,)"""
-    group_labels: NDArray[np.int64]
-    """(G,), the class of most images of the group; positive on a tie."""
     paths: tuple[str, ...]
     """(n,), relative to the root."""
 
@@ -48,13 +46,11 @@ def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> 
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([row.label == manifest.positive for row in rows], dtype=np.int64)
     groups = np.array([number[row.group] for row in rows], dtype=np.int64)
-    share = np.bincount(groups, weights=labels) / np.bincount(groups)
     return PartArrays(
         images=images,
         labels=labels,
         groups=groups,
         group_names=names,
-        group_labels=(share >= 0.5).astype(np.int64),
         paths=tuple(row.path for row in rows),
     )
 

@@ -59,6 +59,8 @@ def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
         "groups": len(test.group_names),
         "confusion": metrics.binary_counts(test.labels, probability),
         **scores,
+        # Without enough groups for an interval the figure alone would mislead.
+        "auc": metrics.auc(test.labels, probability) if intervals["auc"] else None,
         "intervals": intervals,
         "effective_images": intervals["effective_images"],
         "uses": before.get("uses", 0) + 1,

@@ -30,12 +30,11 @@ def test_a_part_has_its_images_labels_and_groups(
     rows = [row for row in manifest.rows if row.part == "train"]
     assert part.images.shape == (len(rows), 30, 40, channels)
     assert part.images.dtype == np.uint8
-    assert part.labels.dtype == part.groups.dtype == part.group_labels.dtype == np.int64
+    assert part.labels.dtype == part.groups.dtype == np.int64
     assert list(part.paths) == [row.path for row in rows]
     assert part.labels.tolist() == [int(row.label == "malignant") for row in rows]
     assert [part.group_names[k] for k in part.groups] == [row.group for row in rows]
     assert sorted(set(part.groups)) == list(range(len(part.group_names)))
-    assert (part.group_labels[part.groups] == part.labels).all()
     image = read_image(lesions / part.paths[3], channels=channels)
     assert (part.images[3] == fit_image(image, width=40, height=30)).all()
 
