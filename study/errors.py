@@ -8,6 +8,7 @@
     │   ├── SpaceError       search-space files
     │   ├── LedgerError      a study that is missing, in use, or of another set-up
     │   └── ModelError       exported models and their folders
+    ├── FetchError           a download failed, though the input is right
     └── TrialError           one trial failed; recorded, the search goes on
 
 A message is one line: what is wrong, where, what was found, what is allowed, what to do.
@@ -61,6 +62,10 @@ class LedgerError(UserError):
 
 class ModelError(UserError):
     """An exported model or its folder is missing, damaged or in the way."""
+
+
+class FetchError(StudyError):
+    """A set of images cannot be downloaded, or what came is not what it should be."""
 
 
 class TrialError(StudyError):

@@ -46,7 +46,9 @@ def test_the_wheel_holds_only_code_types_page_parts_and_spaces(wheel: zipfile.Zi
     assert others == {
         "study/py.typed",
         *(f"study/report/assets/{name}" for name in ("page.css", "page.html", "page.js")),
-        "study/report/assets/theme.js",
+        *(f"study/report/assets/{name}" for name in ("audit.html", "audit.js")),
+        *(f"study/report/assets/{name}" for name in ("charts.js", "theme.js")),
+        "study/dataset/fetch/mendeley.csv",
         "study/search_spaces/seed.toml",
     }
 
