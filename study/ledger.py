@@ -218,6 +218,7 @@ class Ledger:
             protocol=Protocol.from_dict(attributes["protocol"]),
             trials=[_record(k, tries) for k, tries in sorted(self.attempts().items())],
             infeasible=sum(bool(trial.user_attrs.get("infeasible")) for trial in trials),
+            audit=attributes.get("audit"),
             retest=attributes.get("retest"),
             **{key: attributes[key] for key in _SETUP},
         )

@@ -10,6 +10,11 @@ from study.errors import SettingsError, near_miss
 CLASS_WEIGHTS = ("balanced", "none")
 
 
+RESIZE_FILTERS = ("bilinear", "nearest", "bicubic", "lanczos", "box")
+
+FITS = ("stretch", "pad", "crop")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """Ranges from which the random transforms are drawn, uniformly and independently.
@@ -84,12 +89,9 @@ class Protocol:
         _check_number("target_f_med", self.target_f_med, 0, 1)
         if self.channels not in (1, 3):
             raise SettingsError(f"channels: found {self.channels!r}; allowed: 1 (grey), 3 (colour)")
-        if self.class_weights not in CLASS_WEIGHTS:
-            raise SettingsError(
-                f"class_weights: found {self.class_weights!r}"
-                f"{near_miss(str(self.class_weights), CLASS_WEIGHTS)}; "
-                f"allowed: {', '.join(CLASS_WEIGHTS)}"
-            )
+        _check_word("--resize-filter", self.resize_filter, RESIZE_FILTERS)
+        _check_word("--fit", self.fit, FITS)
+        _check_word("class_weights", self.class_weights, CLASS_WEIGHTS)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -104,6 +106,14 @@ class Protocol:
     def from_dict(cls, values: dict[str, Any]) -> Protocol:
         """Rebuild a protocol from :meth:`as_dict`."""
         return cls(**{**values, "augmentation": Augmentation(**values["augmentation"])})
+
+
+def _check_word(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(
+            f"{name}: found {value!r}{near_miss(str(value), allowed)}; allowed: "
+            f"{', '.join(allowed)}"
+        )
 
 
 def _check_number(name: str, value: Any, low: float, high: float, kind: type = float) -> None:

@@ -78,8 +78,9 @@ class StudyRecord:
     """``name``, ``source``, ``digest``, ``positive``, ``negative``, ``classes`` (name to images),
     ``images``, ``groups``, ``synthetic``, ``skipped`` (list of [path, reason])."""
     split: dict[str, Any]
-    """``kind``, ``parts`` (part to ``{"images", "groups", "classes": {class: {"images",
-    "groups"}}}``), ``leaking_groups``, ``leaking_test_images``, ``notes`` (list of sentences)."""
+    """``kind``, ``grouping``, ``ratio``, ``parts`` (part to ``{"images", "groups", "classes":
+    {class: {"images", "groups"}}}``), ``leaking_groups``, ``leaking_test_groups``,
+    ``leaking_test_images``."""
     seed: int
     versions: dict[str, str]
     machine: dict[str, Any]
@@ -87,6 +88,8 @@ class StudyRecord:
     """In the order of their numbers."""
     infeasible: int = 0
     """Suggestions turned down because the network would be too large; not trials."""
+    audit: dict[str, Any] | None = None
+    """``Audit.as_dict``; None where a study has none."""
     retest: dict[str, Any] | None = None
     """The stored retest: ``number``, ``images``, ``groups``, ``confusion``, ``sensitivity``,
     ``specificity``, ``f_med``, ``accuracy``, ``intervals``, ``effective_images``, ``uses``,

@@ -13,3 +13,8 @@ def derive(seed: int, *purpose: str | int) -> int:
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+def split_seed(seed: int) -> int:
+    """Return the seed by which a study with this seed divides its images."""
+    return derive(seed, "split")

@@ -100,6 +100,7 @@ def document(
             "protocol": record.protocol.as_dict(),
             "space": {key: record.space.get(key) for key in ("name", "digest")},
             "split": _split(record),
+            "findings": list((record.audit or {}).get("findings", [])),
             "trials": {
                 "requested": record.requested,
                 **counts(record),
@@ -134,7 +135,6 @@ def _split(record: StudyRecord) -> dict[str, Any]:
         },
         "leaking_groups": record.split.get("leaking_groups", 0),
         "leaking_test_images": record.split.get("leaking_test_images", 0),
-        "notes": list(record.split.get("notes") or []),
     }
 
 

@@ -76,6 +76,16 @@ def start_study() -> Iterator[Start]:
         process.communicate()
 
 
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of the 250 breast-ultrasound images."""
+    given = os.environ.get("STUDY_REAL_DATA")
+    if not given:
+        pytest.skip("STUDY_REAL_DATA does not name the folder of the breast-ultrasound images")
+    inner = Path(given) / "breast-ultrasound"
+    return inner if inner.is_dir() else Path(given)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail where nothing may be skipped (``STUDY_NO_SKIPS``), except for real data not at hand."""

@@ -130,7 +130,7 @@ def home_of_a_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a study that nobody has begun to train."""
     from PIL import Image
 
-    from study.dataset.sources import open_source
+    from study.dataset.sources.opening import open_source
     from study.protocol import Protocol
     from study.search.setup import make_setup, open_study
     from study.space import find_space

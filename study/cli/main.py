@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from study import __version__
-from study.cli import model, results, run
+from study.cli import data, model, results, run
 from study.errors import StudyError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("show")(results.show)
 app.command("report")(results.report)
 app.command("export")(model.export)
 app.command("predict")(model.predict)
+app.add_typer(data.app, name="data")
 
 # typer carries click inside; this is its name for what a user typed wrong.
 _UsageError: Any = next(
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
-    printable = "".join(c if c.isprintable() else "?" for c in line)
-    print(f"study: {printable}", file=sys.stderr)
+    from study.cli.progress import printable
+
+    print(f"study: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from study.cli.options import AsJson, Runs
 from study.cli.quiet import quiet_backend
-from study.cli.results import AsJson, Name, Runs, find_study
+from study.cli.results import Name, find_study
 from study.errors import LedgerError
 
 

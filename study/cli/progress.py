@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from statistics import fmean
@@ -18,6 +18,8 @@ from rich.table import Table
 from study.records import StudyRecord, TrialRecord
 from study.summary import best_so_far, counts, winner
 from study.variant import Variant
+
+MOST_LEFT_OUT = 10
 
 Show = Callable[[StudyRecord], None]
 
@@ -59,19 +61,34 @@ def opening_lines(record: StudyRecord) -> list[str]:
     ]
     if record.protocol.quick:
         lines.append("[yellow]Quick look:[/] small budgets, not the full protocol.")
-    for path, reason in data["skipped"]:
-        lines.append(f"[yellow]Left out:[/] {escape(path)}: {escape(reason)}")
-    if record.split["leaking_groups"]:
-        lines.append(
-            f"[bold red]The split leaks:[/] {record.split['leaking_groups']} of {data['groups']} "
-            f"groups are in more than one part, {record.split['leaking_test_images']} of "
-            f"{parts.get('test', {}).get('images', 0)} test images have near-copies elsewhere; the "
-            "figures will be too good."
-        )
-    said = ("random over images", "in more than one part")
-    notes = [note for note in record.split["notes"] if not any(words in note for words in said)]
-    lines += [f"[yellow]Note:[/] {escape(note)}" for note in notes]
-    return lines
+    lines += finding_lines((record.audit or {}).get("findings", []))
+    return lines + left_out_lines(data["skipped"])
+
+
+def finding_lines(findings: Iterable[Mapping[str, str]], *, notes: bool = False) -> list[str]:
+    """Return what an audit found as rich markup, a line each; notes only when asked for."""
+    styles = {"error": "bold red", "warning": "yellow", "note": "dim"}
+    return [
+        f"[{styles[grade]}]{grade.capitalize()}:[/] {escape(printable(item['message']))}"
+        for item in findings
+        if (grade := item["grade"]) != "note" or notes
+    ]
+
+
+def left_out_lines(skipped: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line of rich markup for each image that is left out, path and reason; ten at most.
+
+    Characters that no terminal shows, as in names that are not UTF-8, become question marks.
+    """
+    shown = [f"{path}: {reason}" for path, reason in skipped[:MOST_LEFT_OUT]]
+    if len(skipped) > MOST_LEFT_OUT:
+        shown.append(f"and {len(skipped) - MOST_LEFT_OUT} more")
+    return [f"[yellow]Left out:[/] {escape(printable(line))}" for line in shown]
+
+
+def printable(text: str) -> str:
+    """Return a text with question marks for what no terminal shows."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def closing_lines(record: StudyRecord) -> list[str]:

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from study.cli.options import AsJson, Reports, Runs
 from study.errors import LedgerError, near_miss
 
 if TYPE_CHECKING:
     from study.ledger import Ledger
     from study.workspace import StudyFolder
 
-Runs = Annotated[Path, typer.Option(help="Folder of the studies' state.")]
-Reports = Annotated[Path, typer.Option(help="Folder of the reports.")]
 Name = Annotated[str, typer.Argument(help="Name of the study, as `study list` shows it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def find_study(runs: Path, name: str) -> tuple[StudyFolder, Ledger]:

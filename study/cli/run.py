@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 import time
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from study.cli import options
+from study.cli.fetch import user_cache
 from study.errors import SettingsError, StudyError
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ FULL_TRIALS = 100
 
 def run(
     data: Annotated[
-        str, typer.Option(help="Folder of class folders, or `phantom` (synthetic, built in).")
+        str,
+        typer.Option(
+            help="Folder of class folders, CSV table, .npz file, `phantom` (synthetic, built in), "
+            "or `mendeley` (the article's images, downloaded)."
+        ),
     ] = "phantom",
     name: Annotated[
         str | None, typer.Option(help="Name of the study [default: from data, space and set-up].")
@@ -42,14 +47,10 @@ def run(
     space: Annotated[str, typer.Option(help="Search space: a shipped name or a TOML file.")] = (
         "seed"
     ),
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="`grouped` keeps a lesion's images together, `random` divides images as the "
-            "article did, `given` takes the folders train, val, test [default: given where the "
-            "data has parts, else grouped]."
-        ),
-    ] = None,
+    split: options.Split = None,
+    ratio: options.Ratio = None,
+    group_pattern: options.GroupPattern = None,
+    strict: options.Strict = False,
     epochs: Annotated[int | None, typer.Option(help="Most epochs of a trial [1000].")] = None,
     samples_per_epoch: Annotated[
         int | None, typer.Option(help="Augmented training images of an epoch [10000].")
@@ -60,21 +61,27 @@ def run(
     image_size: Annotated[
         str, typer.Option(metavar="WxH", help="Width and height of the network's input.")
     ] = "40x30",
-    positive: Annotated[
-        str | None, typer.Option(help="The positive class [default: malignant, or the last].")
-    ] = None,
+    fit: Annotated[
+        str,
+        typer.Option(
+            help="How an image gets that size: `stretch` as the article did, `pad` or `crop` keep "
+            "its proportions."
+        ),
+    ] = "stretch",
+    resize_filter: Annotated[
+        str, typer.Option(help="`bilinear`, `nearest`, `bicubic`, `lanczos`, or `box`.")
+    ] = "bilinear",
+    positive: options.Positive = None,
     jobs: Annotated[
         int, typer.Option(help="Worker processes; they share the cores.", show_default=True)
     ] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the split and of everything random.")] = 0,
+    seed: options.Seed = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look in minutes: the same loop, small budgets.")
     ] = False,
-    runs: Annotated[Path, typer.Option(help="Folder for the studies' state.")] = Path("runs"),
-    reports: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("reports"),
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document when done.")
-    ] = False,
+    runs: options.Runs = Path("runs"),
+    reports: options.Reports = Path("reports"),
+    as_json: options.AsJson = False,
 ) -> int:
     """Search, rank, retest and report; the same line again goes on where it stopped.
 
@@ -85,15 +92,18 @@ def run(
     for option, value in (("--trials", trials), ("--jobs", jobs)):
         if value < 1:
             raise SettingsError(f"{option}: found {value}; allowed: a whole number from 1")
+    options.check_seed(seed)
+    shares = options.parse_ratio(ratio)
     budgets = {
         "epochs": epochs,
         "samples_per_epoch": samples_per_epoch,
         "validation_samples": validation_samples,
     }
-    chosen = {key: value for key, value in budgets.items() if value is not None}
+    chosen: dict[str, Any] = {key: value for key, value in budgets.items() if value is not None}
+    chosen |= {"fit": fit, "resize_filter": resize_filter}
     protocol = _protocol(image_size, {**(QUICK if quick else {}), **chosen}, quick=quick)
 
-    from study.dataset.sources import open_source
+    from study.dataset.sources.opening import open_source
     from study.search.driver import interruptible, only_driver
     from study.search.setup import make_setup, open_study, take_up
     from study.space import find_space
@@ -103,9 +113,18 @@ def run(
     searched = find_space(space)
     try:
         with interruptible() as interruption:
-            source = open_source(data, positive=positive, cache=runs / CACHE)
-            setup = make_setup(source, split=split, protocol=protocol, space=searched, seed=seed)
-            _check_writable("--reports", reports)
+            source = open_source(
+                data,
+                cache=runs / CACHE,
+                positive=positive,
+                downloads=user_cache(),
+                group_pattern=group_pattern,
+                strict=strict,
+            )
+            setup = make_setup(
+                source, split=split, ratio=shares, protocol=protocol, space=searched, seed=seed
+            )
+            options.check_writable("--reports", reports)
             folder, ledger = open_study(runs, name, setup, command=command, requested=trials)
             with only_driver(folder):
                 take_up(ledger, setup, command=command, requested=trials)
@@ -134,17 +153,6 @@ def _protocol(image_size: str, budgets: dict[str, Any], *, quick: bool) -> Proto
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise SettingsError(f"--image-size: found {image_size!r}; allowed: WxH such as 40x30")
     return Protocol(image_width=int(width), image_height=int(height), quick=quick, **budgets)
-
-
-def _check_writable(option: str, folder: Path) -> None:
-    """Refuse a folder of results early, rather than after hours of training."""
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise SettingsError(
-            f"{option} {folder}: cannot be written; name a folder that you may write to"
-        )
 
 
 def _search_and_retest(

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from study.dataset.images import file_digest, fit_image, read_image
+from study.dataset.images import fit_image
 from study.dataset.manifest import Manifest, ManifestRow, sorted_part
+from study.dataset.sources.stores import ImageStore, open_store
 from study.errors import DataError, UnreadableImage
 from study.protocol import Protocol
 
@@ -31,7 +32,9 @@ class PartArrays:
 
 
 def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> PartArrays:
-    """Decode the images of one part at the protocol's size; no other file is opened.
+    """Decode the images of one part at the protocol's size; no other image is decoded.
+
+    ``root`` is that of the source: a folder, or a packed file.
 
     Raises ``DataError`` when the manifest has no such part, or when a file is missing, cannot be
     decoded, or differs from the one that the manifest was made with.
@@ -39,9 +42,10 @@ def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> 
     rows = sorted_part(manifest, part)
     if not rows:
         raise DataError(f"the split has no {part} part")
+    store = open_store(root)
     images = np.empty((len(rows), *protocol.image_shape), dtype=np.uint8)
     for image, row in zip(images, rows, strict=True):
-        image[...] = _load(root, row, protocol)
+        image[...] = _load(store, root / row.path, row, protocol)
     names = tuple(dict.fromkeys(row.group for row in rows))
     number = {name: k for k, name in enumerate(names)}
     labels = np.array([row.label == manifest.positive for row in rows], dtype=np.int64)
@@ -55,22 +59,23 @@ def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> 
     )
 
 
-def _load(root: Path, row: ManifestRow, protocol: Protocol) -> NDArray[np.uint8]:
-    path = root / row.path
+def _load(
+    store: ImageStore, place: Path, row: ManifestRow, protocol: Protocol
+) -> NDArray[np.uint8]:
     try:
-        same = file_digest(path) == row.sha256
+        same = store.digest(row.path) == row.sha256
     except UnreadableImage as error:
         raise DataError(
-            f"{path}: the dataset has changed, this image {error.cause}; restore it, or start a "
+            f"{place}: the dataset has changed, this image {error.cause}; restore it, or start a "
             "new study"
         ) from error
     if not same:
         raise DataError(
-            f"{path}: the dataset has changed, this image is not the one that the split was made "
+            f"{place}: the dataset has changed, this image is not the one that the split was made "
             "with; restore it, or start a new study"
         )
     return fit_image(
-        read_image(path, channels=protocol.channels),
+        store.read(row.path, channels=protocol.channels),
         width=protocol.image_width,
         height=protocol.image_height,
         resize_filter=protocol.resize_filter,

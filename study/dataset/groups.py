@@ -16,6 +16,9 @@ SIDE = 32
 THRESHOLDS = (0.95, 0.98, 0.99)
 """Correlations above which two images belong together; the later ones cut chains."""
 
+MOST_COMPARED = 30_000
+"""Images above which near-copies are not searched among all pairs."""
+
 _BLOCK = 1024
 _EDGES_HELD = 2_000_000
 # Below this standard deviation, in grey levels, a thumbnail is flat but for noise.
@@ -30,16 +33,23 @@ _INDEX = np.int32
 
 @dataclass(frozen=True, kw_only=True)
 class Grouping:
-    """Images grouped by content."""
+    """Images grouped by content.
+
+    Where near-copies chain into groups that cannot be cut, or were not searched because there
+    are too many images, only exact copies are together.
+    """
 
     group: NDArray[np.intp]
     """Group of every image, (n,), numbered from 0 by first appearance."""
-    threshold: float
-    """The strictest correlation that was needed."""
-    reliable: bool
-    """False: the chains could not be cut, so every image is a group of its own."""
-    note: str | None
-    """One sentence on what the user should know."""
+    threshold: float | None
+    """The strictest correlation that was needed; None where near-copies are not together."""
+    chained: int | None
+    """Images in the greatest group that could not be cut; None where there was none."""
+
+    @property
+    def kind(self) -> str:
+        """``content``: near-copies are together; ``copies``: only exact ones."""
+        return "copies" if self.threshold is None else "content"
 
 
 def thumbnail(image: Image.Image) -> NDArray[np.float32]:
@@ -64,36 +74,53 @@ def group_by_content(
 
     ``thumbnails`` is (n, 32, 32), each as from :func:`thumbnail`. Images with equal ``digests``
     (of their decoded pixels) belong together as well, flat ones only so. Belonging together is
-    transitive, hence may chain: a group of more than 20 images and 2 % of all is cut again at
-    0.98, then at 0.99; where one remains, grouping is unreliable and given up.
+    transitive, hence may chain: a group of more than 20 different images and 2 % of all is cut
+    again at 0.98, then at 0.99; where one remains, near-copies are given up. Above
+    ``MOST_COMPARED`` images only exact copies are joined.
 
     Time grows with n squared, memory with n: 30,000 images need minutes and less than 1 GB.
     """
     n = len(thumbnails)
-    first, second, correlation = _spanning_forest(thumbnails, digests or ())
+    exact = _copies(digests or ())
+    if n > MOST_COMPARED:
+        return Grouping(group=_components(n, *exact[:2]), threshold=None, chained=None)
+    first, second, correlation = _spanning_forest(thumbnails, exact)
     limit = max(20.0, 0.02 * n)
+    # Exact copies chain nothing: each content counts once.
+    weight = np.ones(n)
+    weight[exact[1]] = 0.0
     needed = np.full(n, THRESHOLDS[0])
     group = np.zeros(n, dtype=np.intp)
     for stricter in (*THRESHOLDS[1:], None):
         kept = correlation > needed[first]
         group = _components(n, first[kept], second[kept])
-        large = np.bincount(group)[group] > limit
+        size = np.bincount(group, weights=weight)
+        large = size[group] > limit
         if not large.any():
             threshold = float(needed.max(initial=THRESHOLDS[0]))
-            return Grouping(group=group, threshold=threshold, reliable=True, note=None)
+            return Grouping(group=group, threshold=threshold, chained=None)
         if stricter is not None:
             needed[large] = stricter
-    return Grouping(
-        group=np.arange(n, dtype=np.intp),
-        threshold=THRESHOLDS[-1],
-        reliable=False,
-        note=(
-            f"Grouping by content is unreliable here: {np.bincount(group).max()} of {n} images "
-            f"form one group even at a correlation of {THRESHOLDS[-1]}, so every image counts "
-            "singly and copies may be on both sides of the split; put the images of each patient "
-            "or lesion into a sub-folder of their class folder."
-        ),
-    )
+    alone = _components(n, *exact[:2])
+    return Grouping(group=alone, threshold=None, chained=int(size.max()))
+
+
+def near_copies_between(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Return for each of the ``first`` thumbnails whether one of the ``second`` is a near-copy.
+
+    (n, 32, 32) and (m, 32, 32) give (n,): correlation above 0.95, also when flipped or turned.
+    """
+    flat = second.reshape(len(second), SIDE * SIDE)
+    found = np.zeros(len(first), dtype=bool)
+    for top in range(0, len(first), _BLOCK):
+        views = [view.reshape(len(view), -1) for view in _eight_views(first[top:][:_BLOCK])]
+        for left in range(0, len(flat), _BLOCK):
+            others = flat[left : left + _BLOCK].T
+            for view in views:
+                found[top : top + _BLOCK] |= (view @ others > THRESHOLDS[0]).any(axis=1)
+    return found
 
 
 def straddling(group: Sequence[Any], part: Sequence[str]) -> int:
@@ -101,11 +128,16 @@ def straddling(group: Sequence[Any], part: Sequence[str]) -> int:
     return len(set(group)) - sum(len(parts) == 1 for parts in _parts_of(group, part).values())
 
 
+def shared_with_test(group: Sequence[Any], part: Sequence[str]) -> set[Any]:
+    """Return the groups that have images in the test part and in another; both of length n."""
+    parts = _parts_of(group, part)
+    return {name for name, held in parts.items() if "test" in held and len(held) > 1}
+
+
 def test_images_with_copies(group: Sequence[Any], part: Sequence[str]) -> int:
     """Return how many images of the test part have a group mate in another part."""
-    parts = _parts_of(group, part)
-    pairs = zip(group, part, strict=True)
-    return sum(here == "test" and len(parts[name]) > 1 for name, here in pairs)
+    shared = shared_with_test(group, part)
+    return sum(here == "test" and name in shared for name, here in zip(group, part, strict=True))
 
 
 # Its name begins like a test's; pytest must not collect it where it is imported.
@@ -119,14 +151,14 @@ def _parts_of(group: Sequence[Any], part: Sequence[str]) -> dict[Any, set[str]]:
     return parts
 
 
-def _spanning_forest(thumbnails: NDArray[np.float32], digests: Sequence[str]) -> _Edges:
+def _spanning_forest(thumbnails: NDArray[np.float32], exact: _Edges) -> _Edges:
     """Return edges (i, j, correlation) that join at any threshold what all similar pairs join.
 
     A maximum spanning forest does so with fewer than n edges (single linkage), so that pairs
     need not be kept: thirty thousand look-alikes would be half a billion.
     """
     n = len(thumbnails)
-    held = [_copies(digests)]
+    held = [exact]
     for edges in _similar_pairs(thumbnails):
         held.append(edges)
         if sum(len(ends) for ends, _, _ in held) > _EDGES_HELD:

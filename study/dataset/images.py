@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +14,28 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from study.errors import SettingsError, UnreadableImage, near_miss
+from study.protocol import FITS, RESIZE_FILTERS
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""Suffixes, in lower case, of the files that count as images."""
+IMAGE_SUFFIXES = {
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".jpeg": "JPEG",
+    ".jpg": "JPEG",
+    ".pbm": "PPM",
+    ".pgm": "PPM",
+    ".png": "PNG",
+    ".ppm": "PPM",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+"""Suffixes, in lower case, of the files that count as images, and the format each stands for."""
 
 PIXEL_LIMIT = 50_000_000
 """Most pixels of one image; more is an accident or an attack."""
 
 # Pillow also knows formats that start other programs (EPS) or read other files.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-
-_FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
-_FITS = ("stretch", "pad", "crop")
 
 
 def file_digest(path: Path) -> str:
@@ -47,7 +50,30 @@ def file_digest(path: Path) -> str:
         raise UnreadableImage(path, _cause(error)) from error
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecodedImage:
+    """The pixels of an image file, and what the file said of itself."""
+
+    image: Image.Image
+    """Upright, 8 bits, mode ``L`` or ``RGB``."""
+    format: str
+    """As Pillow names it: ``PNG``, ``JPEG``; told from the content."""
+    mode: str
+    """Pillow's mode of the stored pixels: ``1``, ``L``, ``P``, ``RGBA``, ``I;16``, ``CMYK``."""
+    animated: bool
+    """Whether more frames follow the one that was taken."""
+
+
 def read_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMIT) -> Image.Image:
+    """Decode an image file to 8 bits: the image of :func:`decode_image`.
+
+    Raises ``UnreadableImage`` when the file is missing, empty, truncated, damaged, not an image,
+    or has more than ``pixel_limit`` pixels.
+    """
+    return decode_image(path, channels=channels, pixel_limit=pixel_limit).image
+
+
+def decode_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMIT) -> DecodedImage:
     """Decode an image file to 8 bits, mode ``L`` with one channel or ``RGB`` with three.
 
     The format is told from the content, not from the suffix. The EXIF orientation is applied, the
@@ -55,8 +81,7 @@ def read_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMIT)
     8 bits are read as 8, 12 or 16 bits, the smallest depth that holds the image's largest value,
     because 12-bit scanners store 12 bits in files of 16; floats up to 1 are read as shares.
 
-    Raises ``UnreadableImage`` when the file is missing, empty, truncated, damaged, not an image,
-    or has more than ``pixel_limit`` pixels.
+    Raises ``UnreadableImage`` as :func:`read_image`.
     """
     if channels not in (1, 3):
         raise SettingsError(f"channels: found {channels!r}; allowed: 1, 3")
@@ -68,11 +93,31 @@ def read_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMIT)
             # Opened by name, Pillow 13 maps the file and scrambles TIFFs with a turned orientation.
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 _check_pixels(path, image, pixel_limit)
-                return _convert(image, "L" if channels == 1 else "RGB")
+                mode = image.mode
+                pixels = _convert(image, "L" if channels == 1 else "RGB")
+                return DecodedImage(
+                    image=pixels,
+                    # A JPEG file of several pictures calls itself MPO.
+                    format=str(image.format).replace("MPO", "JPEG"),
+                    mode=mode,
+                    animated=_is_animated(image),
+                )
         except UnreadableImage:
             raise
         except Exception as error:  # damaged files make Pillow's decoders raise nearly anything
             raise UnreadableImage(path, _cause(error)) from error
+
+
+def pixel_digest(image: Image.Image) -> str:
+    """Return the SHA-256 of a decoded image's size and pixels, whatever the file's format."""
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # damage behind the first frame, which has been read
+        return True
 
 
 def _check_file(path: Path) -> None:
@@ -146,11 +191,11 @@ def fit_image(
 
     Raises ``SettingsError`` when the filter or the fit is unknown.
     """
-    if resize_filter not in _FILTERS:
-        raise SettingsError(_unknown("resize filter", resize_filter, tuple(_FILTERS)))
-    if fit not in _FITS:
-        raise SettingsError(_unknown("fit", fit, _FITS))
-    method = _FILTERS[resize_filter]
+    if resize_filter not in RESIZE_FILTERS:
+        raise SettingsError(_unknown("resize filter", resize_filter, RESIZE_FILTERS))
+    if fit not in FITS:
+        raise SettingsError(_unknown("fit", fit, FITS))
+    method = Image.Resampling[resize_filter.upper()]
     if fit == "crop":
         fitted = ImageOps.fit(image, (width, height), method)
     elif fit == "pad":

@@ -37,22 +37,16 @@ def split_grouped(
 
     Raises ``DataError`` when a class has fewer groups than there are parts.
     """
-    counts: dict[str, Counter[str]] = {}
-    for label, group in zip(labels, groups, strict=True):
-        counts.setdefault(group, Counter())[label] += 1
-    names_of: dict[str, list[str]] = {label: [] for label in sorted(set(labels))}
-    for name in sorted(counts):
-        names_of[_majority(counts[name])].append(name)
     part_of: dict[str, str] = {}
-    for stream, (label, names) in enumerate(names_of.items()):
-        shares = part_counts(
-            len(names), ratio, least=_LEAST_GROUPS if len(names) >= _ENOUGH_GROUPS else 1
-        )
+    for stream, (label, sizes) in enumerate(_groups_by_class(labels, groups).items()):
+        count = len(sizes)
+        least = _LEAST_GROUPS if count >= _ENOUGH_GROUPS else 1
+        shares = part_counts(count, ratio, least=least)
         if shares is None:
-            raise DataError(_too_few(label, len(names), "groups", ratio))
-        sizes = np.array([counts[name].total() for name in names])
-        chosen = _closest_order(sizes, shares, ratio, np.random.default_rng((seed, stream)))
-        part_of |= {name: PARTS[part] for name, part in zip(names, chosen, strict=True)}
+            raise DataError(_too_few(label, count, "groups", ratio))
+        rng = np.random.default_rng((seed, stream))
+        chosen = _closest_order(np.array(list(sizes.values())), shares, ratio, rng)
+        part_of |= {name: PARTS[part] for name, part in zip(sizes, chosen, strict=True)}
     return [part_of[group] for group in groups]
 
 
@@ -82,11 +76,49 @@ def split_random(
     return [part_of[name] for name in names]
 
 
-def complete_given(
-    parts: Sequence[str], labels: Sequence[str], groups: Sequence[str], *, seed: int
-) -> list[str]:
-    """Return the given parts; a missing validation part is cut from training by groups, 7 to 2.
+def grouped_folds(
+    labels: Sequence[str], groups: Sequence[str], *, folds: int = 5, seed: int
+) -> list[int]:
+    """Return the fold (0 to ``folds`` - 1) of every image such that no group is divided.
 
+    Stratified by class: the numbers of a class's groups in two folds differ by one at most, and
+    its images are shared out as evenly as that allows. A group counts for the class of most of
+    its images. The result depends on the images' groups and classes, not on their order.
+
+    Raises ``DataError`` when a class has fewer groups than there are folds.
+    """
+    fold_of: dict[str, int] = {}
+    images = np.zeros(folds)
+    for stream, (label, sizes) in enumerate(_groups_by_class(labels, groups).items()):
+        if len(sizes) < folds:
+            raise DataError(
+                f"class {label!r} has too few groups for {folds} folds: found {len(sizes)}; use "
+                "fewer folds, or add images of other lesions or patients"
+            )
+        rng = np.random.default_rng((seed, stream))
+        names = [list(sizes)[k] for k in rng.permutation(len(sizes))]
+        own_groups, own_images = np.zeros(folds), np.zeros(folds)
+        # Large groups first, so that small ones can even out what they leave.
+        for name in sorted(names, key=lambda name: -sizes[name]):
+            fold = int(np.lexsort((images, own_images, own_groups))[0])
+            fold_of[name] = fold
+            own_groups[fold] += 1
+            own_images[fold] += sizes[name]
+            images[fold] += sizes[name]
+    return [fold_of[group] for group in groups]
+
+
+def complete_given(
+    parts: Sequence[str],
+    labels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    ratio: tuple[int, int, int] = RATIO,
+    seed: int,
+) -> list[str]:
+    """Return the given parts; a missing validation part is cut from training by groups.
+
+    It takes the share of ``ratio`` that validation has beside training, 2 of 9 by default.
     A missing test part stays missing: then there is no retest.
 
     Raises ``DataError`` when the training part is missing, when a given part lacks a class, or
@@ -110,7 +142,7 @@ def complete_given(
     if "validation" not in present:
         rows = [k for k, part in enumerate(parts) if part == "train"]
         own_labels, own_groups = [labels[k] for k in rows], [groups[k] for k in rows]
-        cut = split_grouped(own_labels, own_groups, ratio=(RATIO[0], RATIO[1], 0), seed=seed)
+        cut = split_grouped(own_labels, own_groups, ratio=(ratio[0], ratio[1], 0), seed=seed)
         for row, part in zip(rows, cut, strict=True):
             completed[row] = part
     return completed
@@ -138,6 +170,17 @@ def part_counts(
             shares[donor] -= 1
             shares[part] += 1
     return shares[0], shares[1], shares[2]
+
+
+def _groups_by_class(labels: Sequence[str], groups: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return each class's groups, sorted, with their numbers of images."""
+    counts: dict[str, Counter[str]] = {}
+    for label, group in zip(labels, groups, strict=True):
+        counts.setdefault(group, Counter())[label] += 1
+    found: dict[str, dict[str, int]] = {label: {} for label in sorted(set(labels))}
+    for name in sorted(counts):
+        found[_majority(counts[name])][name] = counts[name].total()
+    return found
 
 
 def _majority(counts: Counter[str]) -> str:

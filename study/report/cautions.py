@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from study import metrics
 from study.records import StudyRecord
 from study.report import words
+from study.report.audit_section import LEVELS, finding_title
 from study.summary import counts, progress
 
 FEW_TRIALS = 20
 """Below this many complete trials, differences between hyperparameters are mostly noise."""
-
-_SAID_ELSEWHERE = ("in more than one part", "There is no test part", "The test part has ")
-"""Notes of the split that an entry of its own says at greater length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +27,30 @@ class Caution:
 def cautions(record: StudyRecord) -> list[Caution]:
     """Return what speaks against the study's figures, the gravest first, then plain notes."""
     found = [
-        *_leak(record),
+        *_of_the_data(record),
         *_synthetic(record),
         *_quick(record),
         *_retest_uses(record),
-        *_test_part(record),
         *_few_trials(record),
         *_failed(record),
         _positive(record),
-        *_notes(record),
     ]
     return sorted(found, key=lambda item: ("danger", "warning", "note").index(item.level))
+
+
+def _of_the_data(record: StudyRecord) -> list[Caution]:
+    """Return the audit's errors and warnings; its notes stay in the section on the data."""
+    if record.audit is None:  # a study from before there were audits
+        return [*_leak(record), *_test_part(record), *_skipped(record)]
+    return [
+        Caution(
+            level=LEVELS[finding["grade"]],
+            title=finding_title(str(finding.get("code"))),
+            text=str(finding.get("message")),
+        )
+        for finding in record.audit.get("findings") or []
+        if finding.get("grade") in ("error", "warning")
+    ]
 
 
 def _leak(record: StudyRecord) -> list[Caution]:
@@ -148,12 +159,9 @@ def _positive(record: StudyRecord) -> Caution:
     return Caution(level="note", title="Positive class", text=text)
 
 
-def _notes(record: StudyRecord) -> list[Caution]:
-    notes = [str(note) for note in record.split.get("notes") or []]
-    notes = [note for note in notes if not any(text in note for text in _SAID_ELSEWHERE)]
-    found = [Caution(level="note", title="Split", text=" ".join(notes))] if notes else []
+def _skipped(record: StudyRecord) -> list[Caution]:
     skipped = record.dataset.get("skipped") or []
-    if skipped:
-        text = f"{words.plural(len(skipped), 'file')} could not be used; see The data."
-        found.append(Caution(level="warning", title="Skipped files", text=text))
-    return found
+    if not skipped:
+        return []
+    text = f"{words.plural(len(skipped), 'file')} could not be used; see The data."
+    return [Caution(level="warning", title="Files left out", text=text)]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-import json
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from study.errors import SettingsError
 from study.files import write_text
@@ -18,6 +13,7 @@ from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.cautions import cautions
 from study.report.markup import Markup, element, join
+from study.report.offline import asset, embedded, policy
 from study.report.payload import page_data
 from study.report.provenance import data_html, provenance_html
 from study.report.tables import table_html, table_info, trials_csv
@@ -53,11 +49,12 @@ def page_html(record: StudyRecord, *, study_dir: Path, now: datetime) -> str:
     """Return the whole page: text, table, data of the charts, styles and scripts."""
     from plotly.offline import get_plotlyjs
 
-    plotly_js, page_js, theme_js = get_plotlyjs(), _asset("page.js"), _asset("theme.js")
-    return Template(_asset("page.html")).substitute(
+    plotly_js = get_plotlyjs()
+    theme_js, charts_js, page_js = (asset(f"{name}.js") for name in ("theme", "charts", "page"))
+    return Template(asset("page.html")).substitute(
         title=html.escape(record.name),
-        policy=_policy(plotly_js, page_js, theme_js),
-        css=_asset("page.css"),
+        policy=policy(plotly_js, theme_js, charts_js, page_js),
+        css=asset("page.css"),
         state=_state(record),
         header=_header(record, now),
         verdict=verdict_html(record),
@@ -66,8 +63,9 @@ def page_html(record: StudyRecord, *, study_dir: Path, now: datetime) -> str:
         data=data_html(record),
         provenance=provenance_html(record),
         version=html.escape(record.versions.get("study", "")),
-        json=_embedded(page_data(record, study_dir=study_dir)),
+        json=embedded(page_data(record, study_dir=study_dir)),
         plotly=plotly_js,
+        charts=charts_js,
         script=page_js,
         theme=theme_js,
     )
@@ -156,23 +154,3 @@ def _ranking_note(record: StudyRecord) -> Markup:
 
 def _number(trial: TrialRecord | None) -> int | None:
     return None if trial is None else trial.number
-
-
-def _asset(name: str) -> str:
-    return (files("study.report") / "assets" / name).read_text(encoding="utf-8")
-
-
-def _embedded(data: dict[str, Any]) -> str:
-    """Return JSON that cannot end the script element around it."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
-
-
-def _policy(*scripts: str) -> str:
-    """Return a content security policy: these inline scripts, and no request to anywhere."""
-    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    allowed = " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )

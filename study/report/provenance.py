@@ -8,21 +8,22 @@ from typing import Any
 from study.protocol import Protocol
 from study.records import StudyRecord
 from study.report import words
+from study.report.audit_section import audit_html, left_out_html
 from study.report.markup import Content, Markup, element, join
 from study.report.tables import facts_html
 from study.summary import counts
 
-SKIPPED_SHOWN = 200
-
-_GROUPING = {
+GROUPING = {
     "given": "given with the data",
     "content": "by content: copies and frames, not patients",
+    "copies": "exact copies only",
     "none": "no: every image counts singly",
 }
+"""Where groups come from, in words."""
 
 
 def data_html(record: StudyRecord) -> Markup:
-    """Return the dataset's facts, the parts by class, and the files that were left out."""
+    """Return the dataset's facts, the parts by class, what the audit found, files left out."""
     data, split = record.dataset, record.split
     facts: list[tuple[str, Content]] = [
         ("Dataset", str(data.get("name"))),
@@ -32,36 +33,42 @@ def data_html(record: StudyRecord) -> Markup:
         ("Positive class", str(data.get("positive"))),
         ("Negative class", str(data.get("negative"))),
         ("Split", str(split.get("kind") or words.DASH)),
-        ("Groups found", _GROUPING.get(str(split.get("grouping")), words.DASH)),
+        ("Groups found", GROUPING.get(str(split.get("grouping")), words.DASH)),
         ("Groups in several parts", words.count(split.get("leaking_groups") or 0)),
         ("Digest", element("code", str(data.get("digest") or words.DASH))),
     ]
     explained = "A group holds images that must stay together: one lesion, one patient, one clip."
     return join(
-        element("div", _parts_table(record), class_="scroll"),
+        element("div", parts_table(split, data), class_="scroll"),
         element("p", explained, class_="aside"),
         facts_html(facts),
-        _skipped(data.get("skipped") or []),
+        left_out_html([(str(path), str(reason)) for path, reason in data.get("skipped") or []]),
+        audit_html(record),
     )
 
 
-def _parts_table(record: StudyRecord) -> Markup:
-    parts = {n: p for n in ("train", "validation", "test") if (p := _part(record, n))}
+def parts_table(split: dict[str, Any], data: dict[str, Any]) -> Markup:
+    """Return images and groups by class and part.
+
+    ``split`` is as in ``StudyRecord``; ``data`` has ``classes`` (name to images), ``images`` and
+    ``groups``.
+    """
+    parts = {n: p for n in ("train", "validation", "test") if (p := _part(split, n))}
     names = {"train": "Training", "validation": "Validation", "test": "Test"}
-    classes = record.dataset.get("classes") or {}
+    classes = data.get("classes") or {}
     rows = []
     for name, images in classes.items():
         cells = [_amount(part.get("classes", {}).get(name, {})) for part in parts.values()]
         rows.append(_row(str(name), cells, words.plural(int(images), "image")))
-    total = _amount(record.dataset)
+    total = _amount(data)
     rows.append(_row("All classes", [_amount(part) for part in parts.values()], total))
     heads = ["Class", *(names[name] for name in parts), "Total"]
     head = element("tr", *(element("th", text, scope="col") for text in heads))
     return element("table", element("thead", head), element("tbody", *rows), class_="plain")
 
 
-def _part(record: StudyRecord, name: str) -> dict[str, Any]:
-    found = record.split.get("parts", {}).get(name) or {}
+def _part(split: dict[str, Any], name: str) -> dict[str, Any]:
+    found = split.get("parts", {}).get(name) or {}
     return found if isinstance(found, dict) else {}
 
 
@@ -74,19 +81,6 @@ def _amount(part: dict[str, Any]) -> str:
 def _row(name: str, cells: list[str], total: str) -> Markup:
     values = (element("td", text) for text in (*cells, total))
     return element("tr", element("th", name, scope="row"), *values)
-
-
-def _skipped(skipped: list[Any]) -> Markup | None:
-    if not skipped:
-        return None
-    items = [
-        element("li", element("code", str(path)), f": {reason}")
-        for path, reason in skipped[:SKIPPED_SHOWN]
-    ]
-    if len(skipped) > SKIPPED_SHOWN:
-        items.append(element("li", f"and {len(skipped) - SKIPPED_SHOWN:,} more"))
-    title = element("summary", f"{words.plural(len(skipped), 'file')} left out")
-    return element("details", title, element("ul", *items))
 
 
 def provenance_html(record: StudyRecord) -> Markup:

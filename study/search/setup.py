@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from study import __version__
+from study.dataset.audit.audit import audit_source, measure_baselines
 from study.dataset.draws import Draws, draw_fixed_set, write_draws
 from study.dataset.manifest import Manifest, describe, make_manifest, sorted_part
-from study.dataset.sources import Source
+from study.dataset.sources.source import Source
 from study.errors import LedgerError, SettingsError
 from study.ledger import Ledger
 from study.model.capacity import capacity
 from study.protocol import Protocol
 from study.search.sampler import check_feasible
-from study.seeds import derive
+from study.seeds import derive, split_seed
 from study.space import Space
 from study.variant import REFERENCE
 from study.workspace import StudyFolder, study_folder
@@ -84,6 +85,7 @@ class Setup:
                 "images": len(labels),
                 "groups": len({row.group for row in manifest.rows}),
                 "synthetic": source.synthetic,
+                "groups_from": source.groups_from,
                 "skipped": [list(item) for item in source.skipped],
             },
             "split": {**describe(manifest), "digest": manifest.digest},
@@ -94,7 +96,13 @@ class Setup:
 
 
 def make_setup(
-    source: Source, *, split: str | None, protocol: Protocol, space: Space, seed: int
+    source: Source,
+    *,
+    split: str | None,
+    ratio: tuple[int, int, int] | None = None,
+    protocol: Protocol,
+    space: Space,
+    seed: int,
 ) -> Setup:
     """Divide the source and check that its images are large enough for the reference network.
 
@@ -108,9 +116,7 @@ def make_setup(
             f"--image-size: found {size}, too small for the reference network ({error})"
         ) from error
     check_feasible(space, protocol)
-    if not 0 <= seed < 2**31:
-        raise SettingsError(f"--seed: found {seed}; allowed: 0 to {2**31 - 1}")
-    manifest = make_manifest(source, split=split, seed=derive(seed, "split"))
+    manifest = make_manifest(source, split=split, ratio=ratio, seed=split_seed(seed))
     setup = Setup(source=source, manifest=manifest, protocol=protocol, space=space, seed=seed)
     for part in FIXED_SETS:
         labels = [row.label for row in sorted_part(manifest, part)]
@@ -175,7 +181,13 @@ def _create(folder: StudyFolder, setup: Setup, name: str, *, command: str, reque
         setup.manifest.write(scratch.manifest)
         for part in FIXED_SETS:
             write_draws(scratch.draws(part), setup.draws(part))
-        attributes = {**setup.attributes(), "command": command, "requested": requested}
+        baselines = measure_baselines(setup.source, setup.manifest, pixels=False)
+        attributes = {
+            **setup.attributes(),
+            "audit": audit_source(setup.source, setup.manifest, baselines).as_dict(),
+            "command": command,
+            "requested": requested,
+        }
         ledger = Ledger.create(scratch.path, name, attributes)
         ledger.close()
         scratch.path.rename(folder.path)
@@ -194,6 +206,8 @@ def _refuse_differences(ledger: Ledger, setup: Setup, name: str) -> None:
         "space": (_short(stored["space"]), _short(mine["space"])),
         "seed": (stored["seed"], mine["seed"]),
         "split": (stored["split"]["kind"], mine["split"]["kind"]),
+        "ratio": (stored["split"].get("ratio"), mine["split"]["ratio"]),
+        "groups": (stored["dataset"].get("groups_from"), mine["dataset"]["groups_from"]),
         "split digest": (stored["split"]["digest"][:6], mine["split"]["digest"][:6]),
         **protocol,
     }

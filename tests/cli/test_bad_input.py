@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def refused(study: Study, tmp_path: Path) -> Callable[..., str]:
 @pytest.fixture
 def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of images of a study named ``begun`` that nobody has begun to train."""
-    from study.dataset.sources import open_source
+    from study.dataset.sources.opening import open_source
     from study.protocol import Protocol
     from study.search.setup import make_setup, open_study
     from study.space import find_space
@@ -85,7 +86,14 @@ def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "(did you mean 'malignant'?); allowed: 'benign', 'malignant'",
         ),
         (["--split", "groupd"], "--split: found 'groupd' (did you mean 'grouped'?)"),
-        (["--split", "given"], "has no part folders"),
+        (["--split", "given"], "--split given: "),
+        (["--ratio", "70:30"], "--ratio: found '70:30'; allowed: three whole numbers"),
+        (["--ratio", "7:0:1"], "--ratio: found '7:0:1'; training and validation need a share"),
+        (["--ratio", "a:b:c"], "--ratio: found 'a:b:c'; allowed: three whole numbers"),
+        (["--group-pattern", "("], "--group-pattern: '(' is not a regular expression"),
+        (["--group-pattern", "us"], "--group-pattern: 'us' matches none of 72 file names"),
+        (["--fit", "strech"], "(did you mean 'stretch'?); allowed: stretch, pad, crop"),
+        (["--resize-filter", "cubic"], "(did you mean 'bicubic'?); allowed: "),
         (["--space", "sed"], "--space sed: no such file or shipped space (did you mean 'seed'?)"),
         (["--space", "missing.toml"], "--space missing.toml: cannot be read: No such file"),
         (["--name", "a/b"], "--name: found 'a/b'; allowed: "),
@@ -169,7 +177,7 @@ def test_images_loose_in_the_folder(refused: Callable[..., str], tmp_path: Path)
 
 def test_one_unreadable_image_is_left_out_with_a_warning_that_names_it(draw: Draw) -> None:
     from study.cli.progress import opening_lines
-    from study.dataset.sources import open_source
+    from study.dataset.sources.opening import open_source
     from study.protocol import Protocol
     from study.records import StudyRecord
     from study.search.setup import make_setup
@@ -184,6 +192,12 @@ def test_one_unreadable_image_is_left_out_with_a_warning_that_names_it(draw: Dra
         name="s", created="", command="", requested=1, trials=[], retest=None, **attributes
     )
     (warning,) = [line for line in opening_lines(record) if "Left out" in line]
+    many = [[f"{k}\udcff.png", "broken"] for k in range(12)]
+    lines = opening_lines(replace(record, dataset={**record.dataset, "skipped": many}))
+    assert lines[-2:] == [
+        "[yellow]Left out:[/] 9?.png: broken",
+        "[yellow]Left out:[/] and 2 more",
+    ]
     assert "benign/benign-00/frame-0.png" in warning
     assert record.dataset["images"] == 71
 
@@ -216,6 +230,8 @@ def test_a_wrong_space_file(
         (["--epochs", 7], "epochs 1000, now 7"),
         (["--image-size", "48x36"], "image_width 40, now 48; image_height 30, now 36"),
         (["--split", "random"], "split 'grouped', now 'random'"),
+        (["--ratio", "60:20:20"], "ratio '70:20:10', now '60:20:20'"),
+        (["--fit", "pad"], "fit 'stretch', now 'pad'"),
         (["--positive", "benign"], "positive class 'malignant', now 'benign'"),
         (["--space", "mine.toml"], "space 'seed (f53ce7)', now 'mine ("),
         (["--data", "others"], "dataset 'images ("),

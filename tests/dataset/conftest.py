@@ -1,8 +1,7 @@
-"""Images drawn for the dataset's tests, and the real set where a person provides it."""
+"""Images drawn for the dataset's tests."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,13 +45,3 @@ def lesions(tmp_path: Path, save: Callable[..., Path]) -> Path:
         for k in range(count * 3):
             save(root / label / f"us{k + offset + 1}.png", k // 3 + offset, noise=k % 3)
     return root
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """Return the folder of the 250 breast-ultrasound images."""
-    given = os.environ.get("STUDY_REAL_DATA")
-    if not given:
-        pytest.skip("STUDY_REAL_DATA does not name the folder of the breast-ultrasound images")
-    inner = Path(given) / "breast-ultrasound"
-    return inner if inner.is_dir() else Path(given)

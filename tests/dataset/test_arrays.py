@@ -10,7 +10,7 @@ import pytest
 from study.dataset.arrays import load_part
 from study.dataset.images import fit_image, read_image
 from study.dataset.manifest import Manifest, make_manifest
-from study.dataset.sources import open_source
+from study.dataset.sources.opening import open_source
 from study.errors import DataError
 from study.protocol import Protocol
 

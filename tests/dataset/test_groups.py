@@ -15,6 +15,8 @@ from study.dataset import groups
 from study.dataset.groups import (
     Grouping,
     group_by_content,
+    near_copies_between,
+    shared_with_test,
     straddling,
     test_images_with_copies,
     thumbnail,
@@ -60,9 +62,7 @@ def test_a_copy_is_found_under_flips_and_quarter_turns(
     copy = Image.fromarray(np.ascontiguousarray(turned[:, ::-1] if flip else turned))
     found = grouped([pattern(0), pattern(1), pattern(2), copy])
     assert found.group.tolist() == [0, 1, 2, 1]
-    assert found.reliable
-    assert found.threshold == 0.95
-    assert found.note is None
+    assert (found.kind, found.threshold, found.chained) == ("content", 0.95, None)
 
 
 def test_other_images_stay_apart(pattern: Callable[..., Image.Image]) -> None:
@@ -83,8 +83,7 @@ def test_a_long_chain_is_cut_at_a_higher_correlation_and_other_groups_are_not() 
     """30 links of .96 are no clip; the pair of .96 beside them stays a pair."""
     thumbnails = np.delete(chain(40, 0.96), slice(30, 38), axis=0)
     found = group_by_content(thumbnails)
-    assert found.threshold == 0.98
-    assert found.reliable
+    assert (found.kind, found.threshold, found.chained) == ("content", 0.98, None)
     sizes = np.bincount(found.group)
     assert sizes.max() == 2
     assert found.group[30] == found.group[31]
@@ -92,16 +91,49 @@ def test_a_long_chain_is_cut_at_a_higher_correlation_and_other_groups_are_not() 
 
 def test_a_chain_that_holds_at_the_highest_correlation_is_unreliable() -> None:
     found = group_by_content(chain(30, 0.999))
-    assert not found.reliable
+    assert (found.kind, found.threshold, found.chained) == ("copies", None, 30)
     assert found.group.tolist() == list(range(30))
-    assert found.note is not None
-    assert "30 of 30 images form one group even at a correlation of 0.99" in found.note
-    assert "\n" not in found.note
+
+
+def test_exact_copies_stay_together_where_near_copies_are_given_up() -> None:
+    digests = [str(k) for k in range(28)] + ["0", "1"]
+    found = group_by_content(chain(30, 0.999), digests)
+    assert found.kind == "copies"
+    assert found.group.tolist() == [*range(28), 0, 1]
+
+
+def test_many_exact_copies_of_one_image_are_no_chain(
+    pattern: Callable[..., Image.Image],
+) -> None:
+    """25 black frames among others must not cost the grouping of the rest."""
+    images = [Image.new("L", (30, 20))] * 25 + [pattern(1), pattern(1, noise=3), pattern(2)]
+    found = grouped(images, ["black"] * 25 + ["a", "b", "c"])
+    assert found.kind == "content"
+    assert found.group.tolist() == [0] * 25 + [1, 1, 2]
+
+
+def test_above_the_limit_only_exact_copies_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "MOST_COMPARED", 5)
+    found = group_by_content(chain(6, 0.999), ["a", "b", "c", "d", "a", "e"])
+    assert (found.kind, found.threshold, found.chained) == ("copies", None, None)
+    assert found.group.tolist() == [0, 1, 2, 3, 0, 4]
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_near_copies_between_two_sets_are_found_under_turns(
+    pattern: Callable[..., Image.Image], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "_BLOCK", block)
+    turned = Image.fromarray(np.rot90(np.asarray(pattern(1, noise=4))).copy())
+    first = np.stack([thumbnail(image) for image in (pattern(0), turned, pattern(2))])
+    second = np.stack([thumbnail(pattern(k)) for k in (1, 2, 5, 6)])
+    assert near_copies_between(first, second).tolist() == [False, True, True]
+    assert near_copies_between(first, second[:0]).tolist() == [False] * 3
 
 
 def test_a_group_of_twenty_images_is_allowed() -> None:
     found = group_by_content(chain(20, 0.999))
-    assert found.reliable
+    assert found.kind == "content"
     assert found.group.tolist() == [0] * 20
 
 
@@ -123,7 +155,7 @@ def test_blocks_and_spanning_forest_give_what_all_pairs_give(data: st.DataObject
         patch.setattr(groups, "_BLOCK", data.draw(st.integers(1, 9)))
         patch.setattr(groups, "_EDGES_HELD", data.draw(st.integers(1, 20)))
         found = group_by_content(values.reshape(count, 32, 32))
-    if found.reliable and found.threshold == 0.95:
+    if found.threshold == 0.95:
         assert found.group.tolist() == expected.tolist()
     else:
         assert np.bincount(expected).max() > 20
@@ -134,6 +166,7 @@ def test_straddling_groups_and_test_images_with_copies_are_counted() -> None:
     part = ["train", "train", "train", "test", "test", "test", "train", "validation"]
     assert straddling(group, part) == 2
     assert test_images_with_copies(group, part) == 2
+    assert shared_with_test(group, part) == {"b"}
     assert straddling(group, ["train"] * 8) == 0
     assert test_images_with_copies(group, ["test"] * 8) == 0
 
@@ -143,7 +176,7 @@ def test_the_real_set_has_48_lesions(real_data: Path) -> None:
     paths = sorted(real_data.glob("*/*.bmp"))
     found = grouped([read_image(path) for path in paths])
     group = {int(p.stem[2:]): int(g) for p, g in zip(paths, found.group, strict=True)}
-    assert found.reliable
+    assert found.kind == "content"
     assert len(group) == 250
     assert len(set(group.values())) == 48
     assert len({group[k] for k in range(1, 101)}) == 20

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from study.dataset.manifest import COLUMNS, Manifest, ManifestRow, describe, make_manifest
-from study.dataset.sources import Source, open_source
+from study.dataset.sources.opening import open_source
+from study.dataset.sources.source import Source
 from study.errors import DataError, SettingsError
 
 
@@ -45,7 +46,6 @@ def test_a_folder_without_groups_is_split_by_content(lesions: Path) -> None:
     assert described["leaking_groups"] == described["leaking_test_images"] == 0
     assert sum(part["groups"] for part in described["parts"].values()) == 14
     assert list(described["parts"]) == ["train", "validation", "test"]
-    assert any("not patients" in note for note in described["notes"])
 
 
 def test_groups_are_numbered_by_their_first_path_in_natural_order(lesions: Path) -> None:
@@ -86,7 +86,6 @@ def test_groups_given_by_folders_are_kept_and_others_count_singly(
     assert Counter(row.group for row in manifest.rows) == {
         "a0": 2, "a1": 2, "b0": 2, "b1": 2, "a/single.png": 1, "b/single.png": 1,
     }  # fmt: skip
-    assert manifest.notes == ("2 images outside of any group's folder are counted singly.",)
 
 
 def test_a_random_split_records_the_groups_that_it_divides(lesions: Path) -> None:
@@ -95,8 +94,8 @@ def test_a_random_split_records_the_groups_that_it_divides(lesions: Path) -> Non
     assert described["kind"] == "random"
     assert described["leaking_groups"] > 0
     assert described["leaking_test_images"] == described["parts"]["test"]["images"]
-    assert any("random over images" in note for note in described["notes"])
-    assert any("are in more than one part" in note for note in described["notes"])
+    assert described["leaking_test_groups"] == described["parts"]["test"]["groups"]
+    assert described["ratio"] == "70:20:10"
 
 
 def test_given_parts_are_the_default_where_there_are_any(
@@ -114,16 +113,18 @@ def test_given_parts_are_the_default_where_there_are_any(
     parts = Counter(row.part for row in manifest.rows)
     assert parts == {"train": 18, "validation": 6, "test": 24}
     assert all(("test" in row.path) == (row.part == "test") for row in manifest.rows)
-    assert "cut from training, by groups" in manifest.notes[0]
+    assert manifest.ratio is None
+    half = make_manifest(source, ratio=(50, 50, 0), seed=0)
+    assert Counter(row.part for row in half.rows)["validation"] == 12
     anew = make_manifest(source, split="grouped", seed=0)
-    assert anew.notes == ("The parts that the data gives were set aside.",)
+    assert Counter(row.part for row in anew.rows) != parts
 
 
 def test_splits_that_cannot_be_made_are_refused(lesions: Path) -> None:
     source = opened(lesions)
     with pytest.raises(SettingsError, match=r"--split: found 'gruoped' \(did you mean 'grouped'"):
         make_manifest(source, split="gruoped", seed=0)
-    with pytest.raises(DataError, match="has no part folders; allowed: train, val"):
+    with pytest.raises(DataError, match="gives no parts; allowed: folders train, val"):
         make_manifest(source, split="given", seed=0)
 
 
@@ -147,7 +148,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         ManifestRow(path=path, label="benign", group='a "b", c', part="train", sha256="0")
         for path in ("x,y.png", 'q".png', "line\nbreak.png", "ä€.png", "\udcff.png", " s .png")
     )
-    manifest = replace(manifest_of("benign a test"), rows=rows, notes=("One.", "Two."))
+    manifest = replace(manifest_of("benign a test"), rows=rows, ratio="70:20:10")
     manifest.write(tmp_path / "new" / "manifest.csv")
     assert Manifest.read(tmp_path / "new" / "manifest.csv") == manifest
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
@@ -180,7 +181,7 @@ def test_missing_damaged_and_changed_files_are_refused_in_one_line(tmp_path: Pat
         path.write_text(damaged)
         refused("not a manifest, or damaged|the split was changed")
     path.write_text(text)
-    for damaged in ("", "[]", "{}", json.dumps({"digest": "", "notes": [], "x": 1})):
+    for damaged in ("", "[]", "{}", json.dumps({"digest": "", "x": 1})):
         (tmp_path / "manifest.json").write_text(damaged)
         refused("not a manifest, or damaged")
     (tmp_path / "manifest.json").unlink()
@@ -207,37 +208,41 @@ def test_the_description_counts_images_and_groups() -> None:
     }
     assert described["parts"]["validation"]["classes"]["benign"] == {"images": 0, "groups": 0}
     assert described["leaking_groups"] == 1
+    assert described["leaking_test_groups"] == 1
     assert described["leaking_test_images"] == 1
     json.dumps(described)
 
 
-def test_a_small_test_part_is_named_as_too_small_for_a_verdict() -> None:
-    rows = [f"malignant m{k} test" for k in range(10)] + ["benign b0 test", "benign b1 test"]
-    assert describe(manifest_of(*rows))["notes"] == [
-        "The test part has 2 benign groups; fewer than 10 in a class is too small for a verdict."
-    ]
-    rows += [f"benign c{k} test" for k in range(8)]
-    assert describe(manifest_of(*rows))["notes"] == []
-    (note,) = describe(manifest_of("benign a test", "malignant b test"))["notes"]
-    assert "has 1 benign group and 1 malignant group; fewer than 10" in note
+def test_the_ratio_can_be_chosen(lesions: Path) -> None:
+    """8 and 6 lesions at 50:25:25; without a share there is no test part."""
+    manifest = make_manifest(opened(lesions), ratio=(50, 25, 25), seed=0)
+    assert manifest.ratio == "50:25:25"
+    parts = describe(manifest)["parts"]
+    assert {part: held["groups"] for part, held in parts.items()} == {
+        "train": 7, "validation": 4, "test": 3,
+    }  # fmt: skip
+    without = make_manifest(opened(lesions), ratio=(80, 20, 0), seed=0)
+    assert {row.part for row in without.rows} == {"train", "validation"}
 
 
-def test_a_missing_test_part_and_mixed_groups_are_noted() -> None:
-    notes = describe(manifest_of("benign a train", "malignant a train"))["notes"]
-    assert any("1 group holds images of both classes" in note for note in notes)
-    assert any("no test part" in note for note in notes)
+def test_a_ratio_is_refused_where_all_parts_are_given(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    for k, part in enumerate(("train", "val", "test")):
+        for label in ("a", "b"):
+            save(tmp_path / "set" / part / label / "x.png", k + 9 * (label == "b"))
+    with pytest.raises(SettingsError, match="--ratio: the data give their parts"):
+        make_manifest(opened(tmp_path / "set"), ratio=(80, 10, 10), seed=0)
 
 
-def test_images_that_cannot_be_told_apart_count_singly(
+def test_images_that_chain_into_one_group_count_singly(
     tmp_path: Path, save: Callable[..., Path]
 ) -> None:
     for k in range(30):
         save(tmp_path / "set" / "ab"[k % 2] / f"{k}.png", 0, noise=1 + k / 10)
     manifest = make_manifest(opened(tmp_path / "set"), split="grouped", seed=0)
-    assert manifest.grouping == "none"
+    assert manifest.grouping == "copies"
     assert len({row.group for row in manifest.rows}) == 30
-    (note,) = manifest.notes
-    assert "Grouping by content is unreliable" in note
 
 
 def test_the_real_set_is_split_into_lesions(real_data: Path, tmp_path: Path) -> None:
@@ -248,7 +253,6 @@ def test_the_real_set_is_split_into_lesions(real_data: Path, tmp_path: Path) -> 
     assert [held[part]["benign"]["groups"] for part in held] == [13, 4, 3]
     assert [held[part]["malignant"]["groups"] for part in held] == [20, 5, 3]
     assert described["leaking_groups"] == 0
-    assert "too small for a verdict" in described["notes"][-1]
     leaking = describe(make_manifest(source, split="random", seed=0))
     assert leaking["parts"]["test"]["images"] == 25
     assert leaking["leaking_test_images"] == 25

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from study.dataset.split import (
     PARTS,
     complete_given,
+    grouped_folds,
     part_counts,
     split_grouped,
     split_random,
@@ -57,6 +58,50 @@ def test_a_grouped_split_keeps_its_laws(
     shuffle.shuffle(order)  # type: ignore[attr-defined]
     again = split_grouped([labels[k] for k in order], [groups[k] for k in order], seed=seed)
     assert again == [parts[k] for k in order]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    benign=SIZES,
+    malignant=SIZES,
+    folds=st.integers(2, 3),
+    seed=st.integers(0, 2**32),
+    shuffle=st.randoms(),
+)
+def test_grouped_folds_keep_their_laws(
+    benign: list[int], malignant: list[int], folds: int, seed: int, shuffle: object
+) -> None:
+    """No group crosses; a class's groups are shared out to within one; order does not matter."""
+    labels, groups = images_of(benign, malignant)
+    fold_of = grouped_folds(labels, groups, folds=folds, seed=seed)
+    assert set(fold_of) == set(range(folds))
+    assert len(set(zip(groups, fold_of, strict=True))) == len(set(groups))
+    pairs = {
+        (label, group, fold) for label, group, fold in zip(labels, groups, fold_of, strict=True)
+    }
+    for label in ("benign", "malignant"):
+        counts = Counter(fold for own, _, fold in pairs if own == label)
+        assert len(counts) == folds
+        assert max(counts.values()) - min(counts.values()) <= 1
+        images = Counter(f for own, f in zip(labels, fold_of, strict=True) if own == label)
+        largest = max(benign if label == "benign" else malignant)
+        assert max(images.values()) - min(images.values()) <= 2 * largest
+    order = list(range(len(labels)))
+    shuffle.shuffle(order)  # type: ignore[attr-defined]
+    again = grouped_folds(
+        [labels[k] for k in order], [groups[k] for k in order], folds=folds, seed=seed
+    )
+    assert again == [fold_of[k] for k in order]
+
+
+def test_folds_depend_on_the_seed_and_need_a_group_of_each_class_in_each() -> None:
+    labels, groups = images_of([5] * 20, [5] * 28)
+    ones = [tuple(grouped_folds(labels, groups, seed=seed)) for seed in range(4)]
+    assert len(set(ones)) == 4
+    sizes = [Counter(fold_of).values() for fold_of in ones]
+    assert all(max(held) - min(held) <= 5 for held in sizes)
+    with pytest.raises(DataError, match="class 'benign' has too few groups for 5 folds: found 4"):
+        grouped_folds(*images_of([3] * 4, [3] * 9), seed=0)
 
 
 @settings(deadline=None, max_examples=60)

@@ -15,7 +15,7 @@ import pytest
 from study.errors import SettingsError
 from study.protocol import Protocol
 from study.records import StudyRecord
-from study.report.cautions import cautions
+from study.report.cautions import Caution, cautions
 from study.report.page import write_report
 from study.report.verdict import interval_infos, reading
 from study.summary import winner
@@ -36,7 +36,7 @@ def without_plotly(html: str) -> str:
 
 
 def data_of(html: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="study-data">(.*?)</script>', html)
+    found = re.search(r'<script type="application/json" id="page-data">(.*?)</script>', html)
     assert found is not None
     data: dict[str, Any] = json.loads(found[1])
     return data
@@ -102,16 +102,21 @@ def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> No
             "classes": classes,
             "skipped": [[f"{EVIL}.bmp", EVIL], ["\udcff.bmp", "</script><script>alert(2)"]],
         },
-        split={**record.split, "parts": parts, "notes": [EVIL]},
+        split={**record.split, "parts": parts, "kind": EVIL},
         space={"name": EVIL, "text": f"[parameters.{EVIL}", "digest": EVIL},
         versions={EVIL: EVIL},
         machine={EVIL: EVIL},
         trials=[*record.trials[:11], bad],
+        audit={
+            "findings": [{"grade": "error", "code": EVIL, "message": EVIL}],
+            "baselines": {EVIL: 0.7},
+            "near_copies": {"sampled": True, "held_out": EVIL},
+        },
     )
     html = page_of(on_disk(evil))
     assert "<img" not in without_plotly(html)
     assert "alert(2)</li>" in html
-    assert html.count("<script") == len(re.findall(r"</script>", html)) == 4
+    assert html.count("<script") == len(re.findall(r"</script>", html)) == 5
     assert "<title>&lt;img src=x onerror=alert(1)&gt;</title>" in html
 
 
@@ -137,17 +142,53 @@ def test_cautions_name_what_holds(record: StudyRecord) -> None:
         requested=100,
     )
     assert {
-        *("Synthetic data", "Quick budget", "Test part reused", "Skipped files", "Unfinished")
+        *("Synthetic data", "Quick budget", "Test part reused", "Files left out", "Unfinished")
     } <= set(titles(changed))
 
 
-def test_notes_of_the_split_are_not_repeated(record: StudyRecord) -> None:
-    """What has an entry of its own is not said again by a note."""
-    notes = ["There is no test part, so the winner cannot be retested.", "Cut from training."]
-    parts = {name: part for name, part in record.split["parts"].items() if name != "test"}
-    found = cautions(replace(record, split={**record.split, "parts": parts, "notes": notes}))
-    assert [caution.text for caution in found if caution.title == "Split"] == ["Cut from training."]
-    assert "No test part" in [caution.title for caution in found]
+AUDIT: dict[str, Any] = {
+    "findings": [
+        {"grade": "error", "code": "straddling-groups", "message": "41 of 48 groups are torn."},
+        {"grade": "warning", "code": "small-test-part", "message": "Two lesions are few."},
+        {"grade": "note", "code": "content-groups", "message": "Found by content."},
+    ],
+    "baselines": {"width": 0.71, "file_format": None},
+    "chance": {"width": 0.6},
+    "exact_duplicates": [],
+    "label_conflicts": [],
+    "near_copies": {
+        "sampled": False,
+        "compared": 250,
+        "sets": 48,
+        "images": 250,
+        "across_groups": 0,
+        "across_parts": 41,
+        "test_images": 25,
+    },
+}
+
+
+def test_the_audit_heads_the_page(record: StudyRecord) -> None:
+    """Errors are dangers, warnings are warnings, each said once; notes stay below."""
+    split = {**record.split, "leaking_groups": 41, "leaking_test_images": 25}
+    found = cautions(replace(record, split=split, audit=AUDIT))
+    assert found[0] == Caution(
+        level="danger", title="The split leaks", text="41 of 48 groups are torn."
+    )
+    said = [caution.title for caution in found]
+    assert said.count("The split leaks") == said.count("Small test part") == 1
+    assert "Groups by content" not in said
+    sound = replace(record, audit={**AUDIT, "findings": []})
+    assert "Small test part" not in titles(sound)
+
+
+def test_the_data_section_holds_the_audit(record: StudyRecord, on_disk: Build) -> None:
+    """Every finding with its grade, shortcuts and copies; a study without an audit has none."""
+    html = page_of(on_disk(replace(record, audit=AUDIT)))
+    data = html[html.index('<section id="data"') : html.index('<section id="provenance"')]
+    for text in ("Error", "Warning", "Note", "Found by content.", "Shortcuts", "0.71", "48 sets"):
+        assert text in data
+    assert "Shortcuts" not in without_plotly(page_of(on_disk(record)))
 
 
 def test_the_reading_claims_the_interval_only(record: StudyRecord) -> None:

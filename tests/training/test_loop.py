@@ -15,7 +15,7 @@ import pytest
 
 from study import metrics
 from study.dataset.manifest import Manifest
-from study.dataset.sources import open_source
+from study.dataset.sources.opening import open_source
 from study.errors import TrialError
 from study.model.load import load_network
 from study.protocol import Augmentation, Protocol

@@ -1,14 +1,11 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("study-data").textContent);
+  const { data, themed, draw } = page;
   const trials = new Map(data.trials.map((trial) => [trial.number, trial]));
-  const root = document.documentElement;
   const find = (id) => document.getElementById(id);
   const views = ["train", "validation", "validation_plain"];
   const shown = [true, true, true];
   const charts = [...document.querySelectorAll(".chart[data-score]")];
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  let printing = false;
   let current = null;
 
   // What the reader chose, kept over a reload. Storage may be closed to local files.
@@ -24,17 +21,7 @@
     } catch { /* only for this visit, then */ }
   };
 
-  // Figures: made in Python, recoloured and filled here.
-  const isDark = () =>
-    !printing && (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const themed = (value) => {
-    if (typeof value === "string") return (isDark() && data.dark[value]) || value;
-    if (Array.isArray(value)) return value.map(themed);
-    if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item)]));
-  };
-  const draw = (target, figure) => Plotly.react(target, figure.data, figure.layout, data.config);
-
+  // Figures: made in Python, filled here.
   function curveFigure(trial, score) {
     const figure = themed(data.figures.curve);
     const scale = score === "loss" ? 1 : 1000;
@@ -250,20 +237,7 @@
     });
   }
 
-  const nameTheme = () => {
-    find("theme").firstChild.textContent = isDark() ? "Light" : "Dark";
-  };
-  find("theme").addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    try {
-      localStorage.setItem("study-theme", root.dataset.theme);
-    } catch { /* only for this visit, then */ }
-    nameTheme();
-    redraw();
-  });
-  system.addEventListener("change", () => { nameTheme(); redraw(); });
-  addEventListener("beforeprint", () => { printing = true; redraw(); });
-  addEventListener("afterprint", () => { printing = false; redraw(); });
+  page.onTheme(redraw);
 
   if (data.running) {
     const box = find("auto-reload");
@@ -285,7 +259,6 @@
   filter();
   hideConstant();
   if (kept.sort && keys.includes(kept.sort[0])) sort(keys.indexOf(kept.sort[0]), kept.sort[1]);
-  nameTheme();
   const linked = Number(/^#trial-(\d+)$/.exec(location.hash)?.[1] ?? NaN);
   const first = [linked, kept.trial, data.trials[0]?.number].find((number) => trials.has(number));
   if (first === undefined) {

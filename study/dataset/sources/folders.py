@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from study.dataset.images import IMAGE_SUFFIXES
+from study.dataset.sources.source import Listed, Listing, quoted
 from study.errors import DataError
 
 PART_FOLDERS = {
@@ -18,14 +18,23 @@ PART_FOLDERS = {
 """Names of folders, in lower case, that stand for a part."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FoundImage:
-    """One image file and what the folders say of it."""
+def list_folders(root: Path) -> Listing:
+    """List the images of a folder of class folders, or of part folders that hold those.
 
-    path: Path
-    label: str
-    group: str | None
-    part: str | None
+    A sub-folder of a class is a group; one name in two classes is one group. Hidden files, names
+    that begin with ``__`` and files without an image suffix are left out.
+
+    Raises ``DataError`` when there are no class folders, when part folders are mixed with others,
+    or when a folder cannot be read.
+    """
+    images = tuple(_find_images(root))
+    return Listing(
+        name=root.name,
+        root=root,
+        images=images,
+        classes=_class_names(root),
+        groups_from="sub-folders" if any(image.group for image in images) else None,
+    )
 
 
 def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -71,43 +80,35 @@ def _part_folders(root: Path) -> dict[str | None, Path]:
     return named
 
 
-def class_names(root: Path) -> tuple[str, ...]:
-    """Return the names of the class folders, of all parts together, sorted.
-
-    Raises ``DataError`` when there are none, or when part folders are mixed with others.
-    """
+def _class_names(root: Path) -> tuple[str, ...]:
+    """Return the names of the class folders, of all parts together, sorted."""
     places = _part_folders(root).values()
     return tuple(sorted({folder.name for place in places for folder in list_folder(place)[0]}))
 
 
-def find_images(root: Path) -> Iterator[FoundImage]:
-    """Yield the files with an image suffix in all class folders, whether readable or not.
-
-    Raises ``DataError`` as :func:`class_names`, or when a folder cannot be read.
-    """
+def _find_images(root: Path) -> Iterator[Listed]:
+    """Yield the files with an image suffix in all class folders, whether readable or not."""
     for part, place in _part_folders(root).items():
         for folder in list_folder(place)[0]:
             for path, group in _images_below(folder):
-                yield FoundImage(path=path, label=folder.name, group=group, part=part)
+                name = path.relative_to(root).as_posix()
+                yield Listed(path=name, label=folder.name, group=group, part=part)
 
 
 def _images_below(folder: Path) -> Iterator[tuple[Path, str | None]]:
     """Yield all images of a class with the name of the first sub-folder that they are in."""
     waiting: list[tuple[Path, str | None]] = [(folder, None)]
     entered: set[tuple[int, int]] = set()
+    real = folder.resolve()
     while waiting:
         place, group = waiting.pop()
         status = place.stat()
-        # Each real folder once: symbolic links may lead in circles.
-        if (status.st_dev, status.st_ino) in entered:
+        # Each real folder once, and none that holds this class: symbolic links may lead in circles,
+        # or up to where the other classes are.
+        above = place != folder and real.is_relative_to(place.resolve())
+        if above or (status.st_dev, status.st_ino) in entered:
             continue
         entered.add((status.st_dev, status.st_ino))
         folders, files = list_folder(place)
         yield from ((file, group) for file in files)
         waiting += [(inner, group or inner.name) for inner in reversed(folders)]
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Return names in quotes for a message, ten at most."""
-    every = [repr(name) for name in names]
-    return ", ".join(every[:10]) + (f" and {len(every) - 10} more" if len(every) > 10 else "")

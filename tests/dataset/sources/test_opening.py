@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from study.dataset.sources import Source, open_source, positive_class
-from study.errors import DataError
+from study.dataset.sources.opening import open_source
+from study.dataset.sources.source import Source, positive_class
+from study.errors import DataError, SettingsError
 
 Save = Callable[..., Path]
 
@@ -107,7 +108,7 @@ def test_links_in_circles_end_and_links_elsewhere_are_followed(
     (lesions / "benign" / "loop").symlink_to(lesions / "benign")
     (lesions / "benign" / "up").symlink_to(lesions)
     labels = [image.label for image in opened(lesions).images]
-    assert labels.count("malignant") == 18
+    assert (labels.count("benign"), labels.count("malignant")) == (24, 18)
 
 
 def test_digest_is_that_of_the_content_wherever_the_folder_lies(
@@ -167,7 +168,7 @@ def test_folders_that_hold_no_classes_are_refused(tmp_path: Path, save: Save) ->
     assert "it holds neither folders nor images" in refused(tmp_path)
     save(tmp_path / "x.png", 0)
     assert "its 1 images lie in the folder itself; put each class" in refused(tmp_path)
-    assert "is a file; give a folder" in refused(tmp_path / "x.png")
+    assert "is a file, neither .csv nor .npz; give a folder" in refused(tmp_path / "x.png")
 
 
 def test_other_numbers_of_classes_than_two_are_refused(tmp_path: Path, save: Save) -> None:
@@ -203,6 +204,68 @@ def test_part_folders_beside_others_are_refused(tmp_path: Path, save: Save) -> N
     (tmp_path / "valid").rename(tmp_path / "val")
     shutil.copytree(tmp_path / "val", tmp_path / "validation")
     assert "two folders for one part ('val', 'validation')" in refused(tmp_path)
+
+
+def test_strict_refuses_a_single_unreadable_image(lesions: Path) -> None:
+    (lesions / "benign" / "broken.png").touch()
+    assert len(opened(lesions).skipped) == 1
+    with pytest.raises(DataError, match="1 of 43 images cannot be read, and --strict allows none"):
+        open_source(str(lesions), cache=lesions.parent, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "groups"),
+    [
+        (r"^(\d+)_", {"a/8863_x1.png": "8863", "b/8863_x2.png": "8863", "b/77_x.png": "77"}),
+        (r"_x(?P<group>\d)|zz(.)", {"a/8863_x1.png": "1", "b/8863_x2.png": "2"}),
+        (r"\d+", {"a/8863_x1.png": "8863", "b/8863_x2.png": "8863", "b/77_x.png": "77"}),
+    ],
+)
+def test_groups_are_taken_from_file_names(
+    tmp_path: Path, save: Save, pattern: str, groups: dict[str, str]
+) -> None:
+    """The first group of the expression, the one that is called group, or the whole match."""
+    names = ("a/8863_x1.png", "b/8863_x2.png", "b/77_x.png", "a/sub1/none.png")
+    for k, name in enumerate(names):
+        save(tmp_path / "set" / name, k)
+    source = open_source(str(tmp_path / "set"), cache=tmp_path, group_pattern=pattern)
+    assert {image.path: image.group for image in source.images if image.group} == groups
+    assert source.groups_from == f"file names by the pattern {pattern}"
+
+
+def test_a_pattern_that_finds_nothing_or_is_none_is_refused(lesions: Path) -> None:
+    def message(pattern: str) -> str:
+        with pytest.raises(SettingsError) as caught:
+            open_source(str(lesions), cache=lesions.parent, group_pattern=pattern)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    assert "matches none of 42 file names, such as 'us1.png'" in message("patient")
+    assert "'(' is not a regular expression" in message("(")
+    assert "matches none" in message("x*")
+
+
+def test_what_each_image_is_has_been_measured(lesions: Path) -> None:
+    Image.new("RGB", (7, 5), (30, 30, 30)).save(lesions / "benign" / "a.png", format="JPEG")
+    source = opened(lesions)
+    assert len(source.facts) == len(source.images) == len(source.thumbnails) == 43
+    (facts,) = (f for i, f in zip(source.images, source.facts, strict=True) if "a.png" in i.path)
+    assert (facts.width, facts.height, facts.format, facts.mode) == (7, 5, "JPEG", "RGB")
+    assert facts.mean_grey == pytest.approx(30, abs=1)
+    assert facts.file_bytes == (lesions / "benign" / "a.png").stat().st_size
+    assert not facts.animated
+
+
+def test_content_groups_are_those_of_the_images_in_natural_order(lesions: Path) -> None:
+    source = opened(lesions)
+    number = {i.path: int(g) for i, g in zip(source.images, source.content.group, strict=True)}
+    assert [number[f"benign/us{k}.png"] for k in (1, 3, 4, 10)] == [0, 0, 1, 3]
+    assert len(set(number.values())) == 14
+
+
+def test_the_articles_set_has_to_be_fetched_first(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has not been downloaded; run `study data fetch mendeley`"):
+        open_source("mendeley", cache=tmp_path, downloads=tmp_path / "downloads")
 
 
 def test_the_phantom_is_drawn_once_and_read_like_any_folder(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from study.dataset import phantom_physics as physics
+from study.dataset.phantom import physics
 
 VERSION: int = 1
 """Bumped when the same seed gives different pixels."""

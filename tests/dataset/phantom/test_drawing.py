@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from study.dataset import phantom_physics as physics
-from study.dataset.phantom import (
+from study.dataset.phantom import physics
+from study.dataset.phantom.drawing import (
     BENIGN,
     MALIGNANT,
     RATES,
