@@ -13,7 +13,7 @@ import typer
 
 from study.cli import options
 from study.cli.fetch import fetch, user_cache
-from study.errors import SettingsError
+from study.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
     from study.dataset.audit.result import Audit
@@ -47,6 +47,8 @@ def audit(
 ) -> int:
     """Find copies, leaks, shortcuts and broken files in a set of images.
 
+    Exit status 2 when more than a tenth of the images are broken, or any with `--strict`; what was
+    found is printed all the same.
     The split is the one that `study run` with the same options would use. For example
     `study data audit images/ --split random`.
     """
@@ -56,10 +58,12 @@ def audit(
         options.check_writable("--html", html.parent)
         if html.is_dir():
             raise SettingsError(f"--html {html}: is a folder; name a file, as audit.html")
+        if html.suffix.lower() not in (".html", ".htm"):
+            raise SettingsError(f"--html {html}: is no page; name a file that ends in .html")
 
     from study.dataset.audit.audit import audit_source, measure_baselines
-    from study.dataset.manifest import make_manifest
-    from study.dataset.sources.opening import open_source
+    from study.dataset.manifest import make_manifest, undivided
+    from study.dataset.sources.opening import MOST_UNREADABLE, check_readable, open_source
     from study.seeds import split_seed
     from study.workspace import CACHE
 
@@ -70,13 +74,17 @@ def audit(
             positive=positive,
             downloads=user_cache(),
             group_pattern=group_pattern,
-            strict=strict,
+            most_unreadable=1.0,
         )
     with _saying(f"Comparing {len(opened.images):,} images"):
-        manifest = make_manifest(opened, split=split, ratio=shares, seed=split_seed(seed))
-        found = audit_source(opened, manifest)
+        refusal = None
+        try:
+            manifest = make_manifest(opened, split=split, ratio=shares, seed=split_seed(seed))
+        except DataError as error:
+            manifest, refusal = undivided(opened), str(error)
     with _saying("Looking for shortcuts"):
-        found = audit_source(opened, manifest, measure_baselines(opened, manifest))
+        baselines = measure_baselines(opened, manifest)
+        found = audit_source(opened, manifest, baselines, refusal=refusal)
     if html is not None:
         from study.report.audit_page import write_audit_page
 
@@ -87,6 +95,7 @@ def audit(
         _print(found)
     if html is not None:
         print(f"Page: {html}", file=sys.stderr)
+    check_readable(opened, 0.0 if strict else MOST_UNREADABLE)
     return 0
 
 
@@ -176,9 +185,11 @@ def _print(found: Audit) -> None:
             )
     console.print(table)
     say()
+    kind = found.split["kind"]
+    formats = ", ".join(f"{count:,} {name}" for name, count in found.formats.items())
     say(
-        f"{found.split['kind'].capitalize()} split; sizes are least - median - greatest; formats: "
-        + ", ".join(f"{count:,} {name}" for name, count in found.formats.items())
+        f"{'No' if kind == 'none' else kind.capitalize()} split; sizes are least - median - "
+        f"greatest; formats: {formats}"
     )
     say()
     for line in finding_lines((vars(item) for item in found.findings), notes=True):
@@ -205,6 +216,8 @@ def _baselines(found: Audit) -> object:
         "pixels_svm_random": "pixels, groups torn apart",
         "pixels_svm_grouped": "pixels, groups kept together",
     }
+    if found.baseline_images < found.images:
+        table.caption = f"on a sample of {found.baseline_images:,} of {found.images:,} images"
     for name, score in found.baselines.items():
         chance = found.chance.get(name)
         table.add_row(

@@ -103,7 +103,7 @@ def run(
     chosen |= {"fit": fit, "resize_filter": resize_filter}
     protocol = _protocol(image_size, {**(QUICK if quick else {}), **chosen}, quick=quick)
 
-    from study.dataset.sources.opening import open_source
+    from study.dataset.sources.opening import MOST_UNREADABLE, open_source
     from study.search.driver import interruptible, only_driver
     from study.search.setup import make_setup, open_study, take_up
     from study.space import find_space
@@ -119,7 +119,7 @@ def run(
                 positive=positive,
                 downloads=user_cache(),
                 group_pattern=group_pattern,
-                strict=strict,
+                most_unreadable=0.0 if strict else MOST_UNREADABLE,
             )
             setup = make_setup(
                 source, split=split, ratio=shares, protocol=protocol, space=searched, seed=seed

@@ -45,6 +45,10 @@ class Grouping:
     """The strictest correlation that was needed; None where near-copies are not together."""
     chained: int | None
     """Images in the greatest group that could not be cut; None where there was none."""
+    pairs: NDArray[np.intp]
+    """(e, 2), pairs of near-copies at the lowest correlation, whatever was cut or given up: fewer
+    than n, but enough to join all that all such pairs join. Only exact copies where near-copies
+    were not searched."""
 
     @property
     def kind(self) -> str:
@@ -83,8 +87,10 @@ def group_by_content(
     n = len(thumbnails)
     exact = _copies(digests or ())
     if n > MOST_COMPARED:
-        return Grouping(group=_components(n, *exact[:2]), threshold=None, chained=None)
+        group = _components(n, *exact[:2])
+        return Grouping(group=group, threshold=None, chained=None, pairs=_columns(exact))
     first, second, correlation = _spanning_forest(thumbnails, exact)
+    pairs = np.column_stack([first, second])
     limit = max(20.0, 0.02 * n)
     # Exact copies chain nothing: each content counts once.
     weight = np.ones(n)
@@ -98,11 +104,11 @@ def group_by_content(
         large = size[group] > limit
         if not large.any():
             threshold = float(needed.max(initial=THRESHOLDS[0]))
-            return Grouping(group=group, threshold=threshold, chained=None)
+            return Grouping(group=group, threshold=threshold, chained=None, pairs=pairs)
         if stricter is not None:
             needed[large] = stricter
     alone = _components(n, *exact[:2])
-    return Grouping(group=alone, threshold=None, chained=int(size.max()))
+    return Grouping(group=alone, threshold=None, chained=int(size.max()), pairs=pairs)
 
 
 def near_copies_between(
@@ -194,6 +200,10 @@ def _similar_pairs(thumbnails: NDArray[np.float32]) -> Iterator[_Edges]:
 def _eight_views(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     turns = [np.rot90(images, k, axes=(1, 2)) for k in range(4)]
     return turns + [turn[:, :, ::-1] for turn in turns]
+
+
+def _columns(edges: _Edges) -> NDArray[np.intp]:
+    return np.column_stack(edges[:2])
 
 
 def _thin(n: int, held: list[_Edges]) -> _Edges:

@@ -62,6 +62,8 @@ class DecodedImage:
     """Pillow's mode of the stored pixels: ``1``, ``L``, ``P``, ``RGBA``, ``I;16``, ``CMYK``."""
     animated: bool
     """Whether more frames follow the one that was taken."""
+    depth: int | None = None
+    """Bits that values were read as where the file allows more than 8; None for other files."""
 
 
 def read_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMIT) -> Image.Image:
@@ -94,13 +96,14 @@ def decode_image(path: Path, *, channels: int = 1, pixel_limit: int = PIXEL_LIMI
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 _check_pixels(path, image, pixel_limit)
                 mode = image.mode
-                pixels = _convert(image, "L" if channels == 1 else "RGB")
+                pixels, depth = _convert(image, "L" if channels == 1 else "RGB")
                 return DecodedImage(
                     image=pixels,
                     # A JPEG file of several pictures calls itself MPO.
                     format=str(image.format).replace("MPO", "JPEG"),
                     mode=mode,
                     animated=_is_animated(image),
+                    depth=depth,
                 )
         except UnreadableImage:
             raise
@@ -152,27 +155,28 @@ def _cause(error: Exception) -> str:
     return f"damaged or not supported ({text or type(error).__name__})"
 
 
-def _convert(image: Image.Image, mode: str) -> Image.Image:
+def _convert(image: Image.Image, mode: str) -> tuple[Image.Image, int | None]:
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_eight_bits(np.asarray(upright))).convert(mode)
+        levels, depth = _to_eight_bits(np.asarray(upright))
+        return Image.fromarray(levels).convert(mode), depth
     if upright.has_transparency_data:
         opaque = upright.convert("RGBA")
         black = Image.new("RGBA", opaque.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, opaque).convert("RGB").convert(mode)
+        return Image.alpha_composite(black, opaque).convert("RGB").convert(mode), None
     if upright.mode not in ("1", "L", "P", "RGB"):
         upright = upright.convert("RGB")
-    return upright.convert(mode)
+    return upright.convert(mode), None
 
 
-def _to_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _to_eight_bits(values: NDArray[Any]) -> tuple[NDArray[np.uint8], int | None]:
     levels = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0).clip(min=0.0)
     highest = float(levels.max())
     if np.issubdtype(values.dtype, np.floating) and highest <= 1.0:
-        full = 1.0
-    else:
-        full = next((2.0**bits - 1 for bits in (8, 12, 16) if highest < 2.0**bits), highest)
-    return np.rint(levels * (255.0 / full)).astype(np.uint8)
+        return np.rint(levels * 255.0).astype(np.uint8), None
+    depth = next((bits for bits in (8, 12, 16) if highest < 2.0**bits), None)
+    full = highest if depth is None else 2.0**depth - 1
+    return np.rint(levels * (255.0 / full)).astype(np.uint8), depth
 
 
 def fit_image(

@@ -6,17 +6,28 @@ import csv
 import hashlib
 import io
 import json
+import math
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from study.dataset.groups import shared_with_test, straddling, test_images_with_copies
 from study.dataset.sources.source import Source
-from study.dataset.split import PARTS, RATIO, complete_given, split_grouped, split_random
+from study.dataset.split import (
+    LEAST_GROUPS,
+    PARTS,
+    RATIO,
+    complete_given,
+    split_grouped,
+    split_random,
+)
 from study.errors import DataError, SettingsError, near_miss
 from study.files import write_text
 
 COLUMNS = ("path", "label", "group", "part", "sha256")
+
+UNDIVIDED = "undivided"
+"""The one part of images that no split can be made of."""
 
 KINDS = ("grouped", "random", "given")
 
@@ -41,14 +52,14 @@ class Manifest:
 
     rows: tuple[ManifestRow, ...]
     kind: str
-    """``grouped``, ``random`` over images, or ``given`` by the source."""
+    """``grouped``, ``random`` over images, ``given`` by the source, or ``none``: undivided."""
     positive: str
     negative: str
     grouping: str
     """Where the groups come from: ``given``, ``content``, or ``copies`` (exact ones only)."""
     ratio: str | None = None
-    """Shares of train, validation and test that were asked for, like ``70:20:10``; None where
-    the parts are given."""
+    """Shares of train, validation and test that were asked for, in lowest terms like ``7:2:1``;
+    None where all parts are given."""
 
     @property
     def digest(self) -> str:
@@ -120,16 +131,33 @@ def make_manifest(
         raise SettingsError(
             f"--split: found {kind!r}{near_miss(kind, KINDS)}; allowed: {', '.join(KINDS)}"
         )
-    shares = ratio or RATIO
     groups, grouping = _groups_of(source)
-    labels = [image.label for image in source.images]
-    if kind == "given":
-        parts = _given_parts(source, labels, groups, ratio, seed)
-    else:
-        parts = split_grouped(labels, groups, ratio=shares, seed=seed)
-        if kind == "random":  # the other has refused a class with too few groups
-            names = [image.path for image in source.images]
-            parts = split_random(labels, names=names, ratio=shares, seed=seed)
+    try:
+        parts = _parts(source, groups, kind, ratio, seed)
+    except DataError as error:
+        raise DataError(f"{source.root}: {error}") from error
+    used = kind != "given" or not any(image.part == "validation" for image in source.images)
+    return _manifest(
+        source, groups, parts, kind=kind, grouping=grouping, ratio=_words(ratio) if used else None
+    )
+
+
+def undivided(source: Source) -> Manifest:
+    """Return a manifest of images that cannot be divided: all are in the part ``UNDIVIDED``."""
+    groups, grouping = _groups_of(source)
+    parts = [UNDIVIDED] * len(groups)
+    return _manifest(source, groups, parts, kind="none", grouping=grouping, ratio=None)
+
+
+def _manifest(
+    source: Source,
+    groups: list[str],
+    parts: list[str],
+    *,
+    kind: str,
+    grouping: str,
+    ratio: str | None,
+) -> Manifest:
     rows = (
         ManifestRow(path=image.path, label=image.label, group=group, part=part, sha256=image.sha256)
         for image, group, part in zip(source.images, groups, parts, strict=True)
@@ -140,8 +168,31 @@ def make_manifest(
         positive=source.positive,
         negative=source.negative,
         grouping=grouping,
-        ratio=None if kind == "given" else ":".join(map(str, shares)),
+        ratio=ratio,
     )
+
+
+def _words(ratio: tuple[int, int, int] | None) -> str:
+    shares = ratio or RATIO
+    return ":".join(str(share // math.gcd(*shares)) for share in shares)
+
+
+def _parts(
+    source: Source,
+    groups: list[str],
+    kind: str,
+    ratio: tuple[int, int, int] | None,
+    seed: int,
+) -> list[str]:
+    labels = [image.label for image in source.images]
+    if kind == "given":
+        return _given_parts(source, labels, groups, ratio, seed)
+    if kind == "random":
+        names = [image.path for image in source.images]
+        return split_random(labels, names=names, ratio=ratio or RATIO, seed=seed)
+    # Who names a ratio gets it as it is; the default makes room for a test part worth having.
+    least = LEAST_GROUPS if ratio is None else 1
+    return split_grouped(labels, groups, ratio=ratio or RATIO, least_groups=least, seed=seed)
 
 
 def _given_parts(
@@ -154,7 +205,7 @@ def _given_parts(
     given = [image.part for image in source.images if image.part]
     if not given:
         raise DataError(
-            f"--split given: {source.root} gives no parts; allowed: folders train, val or "
+            "--split given: no parts are given; allowed: folders train, val or "
             "validation, test, each with class folders; a table with a column part; train, val "
             "and test arrays"
         )
@@ -179,7 +230,9 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         "kind": manifest.kind,
         "grouping": manifest.grouping,
         "ratio": manifest.ratio,
-        "parts": {part: _counts(manifest, part) for part in PARTS if part in set(parts)},
+        "parts": {
+            part: _counts(manifest, part) for part in (*PARTS, UNDIVIDED) if part in set(parts)
+        },
         "leaking_groups": straddling(groups, parts),
         "leaking_test_groups": len(shared_with_test(groups, parts)),
         "leaking_test_images": test_images_with_copies(groups, parts),
@@ -198,7 +251,14 @@ def _counts(manifest: Manifest, part: str) -> dict[str, Any]:
 def _groups_of(source: Source) -> tuple[list[str], str]:
     """Return the group of every image, and where the groups come from."""
     if any(image.group for image in source.images):
-        return [image.group or image.path for image in source.images], "given"
+        given = {image.group for image in source.images}
+        alone = (
+            path if (path := image.path) not in given else f"{path} alone"
+            for image in source.images
+        )
+        return [
+            image.group or single for image, single in zip(source.images, alone, strict=True)
+        ], "given"
     digits = max(3, len(str(len(source.images))))
     names = [f"group-{group + 1:0{digits}d}" for group in source.content.group]
     return names, source.content.kind

@@ -16,7 +16,9 @@ RATIO = (70, 20, 10)
 """Shares of train, validation and test; the article's 7:2:1."""
 
 _ENOUGH_GROUPS = 12
-_LEAST_GROUPS = 3
+LEAST_GROUPS = 3
+"""Groups of a class that validation and test get at least where there are a dozen or more."""
+
 _ORDERS = 300
 
 
@@ -25,25 +27,31 @@ def split_grouped(
     groups: Sequence[str],
     *,
     ratio: tuple[int, int, int] = RATIO,
+    least_groups: int = LEAST_GROUPS,
     seed: int,
 ) -> list[str]:
     """Return the part of every image such that no group is divided, stratified by class.
 
-    A group counts for the class of most of its images. The groups of each class are shared out by
-    largest remainder, one at least for every part; from 12 groups on, validation and test get
-    three at least, at the cost of training (20 groups: 13, 4, 3). Of several hundred random
-    orders the one is taken whose numbers of images come closest to the ratio. A part with ratio 0
-    gets nothing. The result depends on the images' groups and classes, not on their order.
+    The groups of each class are shared out by largest remainder, one at least for every part;
+    from 12 groups on, validation and test get ``least_groups`` at least, at the cost of training
+    (20 groups: 13, 4, 3). Groups of several classes are a stratum of their own where there are
+    enough to give every part one, else each counts for the class of most of its images. Of several
+    hundred random orders the one is taken whose numbers of images come closest to the ratio. A
+    part with ratio 0 gets nothing. The result depends on the images' groups and classes, not on
+    their order.
 
     Raises ``DataError`` when a class has fewer groups than there are parts.
     """
     part_of: dict[str, str] = {}
-    for stream, (label, sizes) in enumerate(_groups_by_class(labels, groups).items()):
+    wanted = sum(share > 0 for share in ratio)
+    for stream, (label, sizes) in enumerate(_strata(labels, groups, wanted).items()):
         count = len(sizes)
-        least = _LEAST_GROUPS if count >= _ENOUGH_GROUPS else 1
-        shares = part_counts(count, ratio, least=least)
+        least = least_groups if count >= _ENOUGH_GROUPS else 1
+        if count < wanted and _is_covered(label, labels, groups, wanted):
+            least = 0
+        shares = part_counts(count, ratio, least=least) if count or least else (0, 0, 0)
         if shares is None:
-            raise DataError(_too_few(label, count, "groups", ratio))
+            raise DataError(_too_few(label, count, "groups", ratio) + _of_both(labels, groups))
         rng = np.random.default_rng((seed, stream))
         chosen = _closest_order(np.array(list(sizes.values())), shares, ratio, rng)
         part_of |= {name: PARTS[part] for name, part in zip(sizes, chosen, strict=True)}
@@ -81,16 +89,16 @@ def grouped_folds(
 ) -> list[int]:
     """Return the fold (0 to ``folds`` - 1) of every image such that no group is divided.
 
-    Stratified by class: the numbers of a class's groups in two folds differ by one at most, and
-    its images are shared out as evenly as that allows. A group counts for the class of most of
-    its images. The result depends on the images' groups and classes, not on their order.
+    Stratified as by :func:`split_grouped`: the numbers of a class's groups in two folds differ by
+    one at most, and its images are shared out as evenly as that allows. The result depends on the
+    images' groups and classes, not on their order.
 
     Raises ``DataError`` when a class has fewer groups than there are folds.
     """
     fold_of: dict[str, int] = {}
     images = np.zeros(folds)
-    for stream, (label, sizes) in enumerate(_groups_by_class(labels, groups).items()):
-        if len(sizes) < folds:
+    for stream, (label, sizes) in enumerate(_strata(labels, groups, folds).items()):
+        if len(sizes) < folds and not _is_covered(label, labels, groups, folds):
             raise DataError(
                 f"class {label!r} has too few groups for {folds} folds: found {len(sizes)}; use "
                 "fewer folds, or add images of other lesions or patients"
@@ -172,19 +180,45 @@ def part_counts(
     return shares[0], shares[1], shares[2]
 
 
-def _groups_by_class(labels: Sequence[str], groups: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return each class's groups, sorted, with their numbers of images."""
+def _strata(
+    labels: Sequence[str], groups: Sequence[str], parts: int
+) -> dict[str | None, dict[str, int]]:
+    """Return each class's groups, sorted, with their numbers of images.
+
+    Under None are the groups of several classes, where there is one for each of the ``parts``.
+    """
     counts: dict[str, Counter[str]] = {}
     for label, group in zip(labels, groups, strict=True):
         counts.setdefault(group, Counter())[label] += 1
-    found: dict[str, dict[str, int]] = {label: {} for label in sorted(set(labels))}
+    apart = sum(len(held) > 1 for held in counts.values()) >= parts
+    found: dict[str | None, dict[str, int]] = {label: {} for label in sorted(set(labels))}
+    total = Counter(labels)
     for name in sorted(counts):
-        found[_majority(counts[name])][name] = counts[name].total()
+        held = counts[name]
+        # Of equal numbers the rarer class counts, which needs its groups more.
+        label = max(sorted(held), key=lambda label: (held[label], -total[label]))
+        stratum = None if apart and len(held) > 1 else label
+        found.setdefault(stratum, {})[name] = held.total()
     return found
 
 
-def _majority(counts: Counter[str]) -> str:
-    return max(sorted(counts), key=lambda label: counts[label])
+def _is_covered(
+    label: str | None, labels: Sequence[str], groups: Sequence[str], parts: int
+) -> bool:
+    """Tell whether a class is in every part through groups of several classes."""
+    mixed = _strata(labels, groups, parts).get(None, {})
+    return any(own == label and group in mixed for own, group in zip(labels, groups, strict=True))
+
+
+def _of_both(labels: Sequence[str], groups: Sequence[str]) -> str:
+    pairs = Counter(group for _, group in set(zip(labels, groups, strict=True)))
+    mixed = sum(count > 1 for count in pairs.values())
+    if not mixed:
+        return ""
+    return (
+        f" ({mixed} of {len(pairs)} groups hold images of both classes: are patients numbered anew "
+        "in each class?)"
+    )
 
 
 def _closest_order(
@@ -206,7 +240,7 @@ def _closest_order(
     return best
 
 
-def _too_few(label: str, found: int, what: str, ratio: tuple[int, int, int]) -> str:
+def _too_few(label: str | None, found: int, what: str, ratio: tuple[int, int, int]) -> str:
     names = [part for part, share in zip(PARTS, ratio, strict=True) if share]
     return (
         f"class {label!r} has too few {what} to be split: found {found}, needed {len(names)}, one "

@@ -238,7 +238,7 @@ def _spread(spread: Spread | None) -> str:
 
 
 def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"
 
 
 def _left_out(audit: Audit) -> Markup | str:

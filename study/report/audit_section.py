@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from study.dataset.audit.result import is_shortcut
 from study.records import StudyRecord
 from study.report import words
 from study.report.markup import Markup, element, join
@@ -19,6 +20,10 @@ _TITLES = {
     "straddling-groups": "The split leaks",
     "near-copies-across-parts": "Near-copies across parts",
     "near-copies-across-groups": "Near-copies across groups",
+    "cut-groups": "Long clips divided",
+    "ratio-missed": "Ratio not reached",
+    "flat-images": "Flat images",
+    "mixed-depths": "Different bit depths",
     "label-conflicts": "Contradictory labels",
     "exact-duplicates": "Exact copies",
     "copies-sampled": "Copies on a sample",
@@ -49,8 +54,6 @@ PIXELS = {
     "pixels_svm_grouped": "Pixels, grouped folds",
 }
 
-_NOTICEABLE = 0.05
-
 
 def finding_title(code: str) -> str:
     """Return what a finding is called on the page: a title, or its code in words."""
@@ -70,8 +73,7 @@ class BaselineInfo:
     @property
     def is_shortcut(self) -> bool:
         """Whether it sees nothing of the tissue and still beats a coin and every permutation."""
-        beats = self.chance is not None and self.f_med > max(self.chance, 0.5)
-        return self.key not in PIXELS and beats
+        return self.key not in PIXELS and is_shortcut(self.f_med, self.chance)
 
 
 def baseline_infos(audit: dict[str, Any]) -> list[BaselineInfo]:
@@ -93,12 +95,9 @@ def baseline_infos(audit: dict[str, Any]) -> list[BaselineInfo]:
 
 
 def shortcut_sentences(audit: dict[str, Any]) -> list[str]:
-    """Return what the baselines mean: shortcuts, pixels random beside grouped, what is missing."""
+    """Return what the baselines mean: which are shortcuts, what is missing, the sample."""
     infos = {info.key: info for info in baseline_infos(audit)}
     found = [_of_shortcuts(list(infos.values()))] if set(infos) - set(PIXELS) else []
-    if set(PIXELS) <= set(infos):
-        random, grouped = (infos[key].f_med for key in PIXELS)
-        found.append(_of_pixels(random, grouped))
     missing = [
         SHORTCUTS.get(key, PIXELS.get(key, key)).lower()
         for key, f_med in (audit.get("baselines") or {}).items()
@@ -108,6 +107,9 @@ def shortcut_sentences(audit: dict[str, Any]) -> list[str]:
         found.append(
             f"No figure for {'; '.join(missing)}: the same in every image, or too few groups."
         )
+    measured, images = int(audit.get("baseline_images") or 0), int(audit.get("images") or 0)
+    if 0 < measured < images:
+        found.append(f"Measured on a sample of {measured:,} of {images:,} images, whole groups.")
     return found
 
 
@@ -121,19 +123,6 @@ def _of_shortcuts(infos: list[BaselineInfo]) -> str:
     )
 
 
-def _of_pixels(random: float, grouped: float) -> str:
-    same = (
-        f"The same SVM on pixels scores {random:.2f} when images of a group may lie on both sides "
-        f"of the split and {grouped:.2f} when groups are kept together."
-    )
-    if random - grouped < _NOTICEABLE:
-        return f"{same} Keeping groups together changes little here."
-    return (
-        f"{same} The difference of {random - grouped:.2f} is recognition of groups already seen; "
-        "it would be lost on new patients."
-    )
-
-
 def copies_sentences(audit: dict[str, Any]) -> list[str]:
     """Return what is known of exact copies, contradictory labels and near-copies."""
     exact = audit.get("exact_duplicates") or []
@@ -143,34 +132,8 @@ def copies_sentences(audit: dict[str, Any]) -> list[str]:
         for sets, where in ((exact, "in one class"), (conflicts, "in different classes"))
         if sets
     ] or ["No two images have the same pixels."]
-    return [*found, *_of_near_copies(audit.get("near_copies") or {})]
-
-
-def _of_near_copies(near: dict[str, Any]) -> list[str]:
-    compared, tested = int(near.get("compared") or 0), int(near.get("test_images") or 0)
-    have = "has" if tested == 1 else "have"
-    if near.get("sampled"):
-        held_out = int(near.get("held_out_compared") or 0)
-        return [
-            f"There are too many images to compare all: of {held_out:,} {near.get('held_out')} "
-            f"images, {tested:,} {have} a near-copy among {compared - held_out:,} others."
-        ]
-    if near.get("sets") is None:
-        return []
-    sets = int(near["sets"])
-    if not sets:
-        return [f"{words.plural(compared, 'image')} compared: no near-copies."]
-    torn = int(near.get("across_parts") or 0)
-    return [
-        f"Of {words.plural(compared, 'image')} compared, {words.count(near.get('images'))} have "
-        f"near-copies: {words.plural(sets, 'set')}, {int(near.get('across_groups') or 0):,} of "
-        f"them with images of more than one group, {torn:,} in more than one part.",
-        *(
-            [f"{words.plural(tested, 'test image')} {have} a near-copy in another part."]
-            if torn
-            else []
-        ),
-    ]
+    near = (audit.get("near_copies") or {}).get("in_words")
+    return [*found, str(near)] if near else found
 
 
 def findings_html(findings: Sequence[dict[str, Any]]) -> Markup:

@@ -35,7 +35,12 @@ BUDGET = 2_900_000
 
 _LETTERS = 60
 
-_PARTS = {"train": "training", "validation": "validation", "test": "test"}
+_PARTS = {
+    "train": "training",
+    "validation": "validation",
+    "test": "test",
+    "undivided": "not divided",
+}
 
 _Sets = Sequence[Sequence[ManifestRow]]
 

@@ -53,8 +53,9 @@ def parts_table(split: dict[str, Any], data: dict[str, Any]) -> Markup:
     ``split`` is as in ``StudyRecord``; ``data`` has ``classes`` (name to images), ``images`` and
     ``groups``.
     """
-    parts = {n: p for n in ("train", "validation", "test") if (p := _part(split, n))}
     names = {"train": "Training", "validation": "Validation", "test": "Test"}
+    names["undivided"] = "Not divided"
+    parts = {n: p for n in names if (p := _part(split, n))}
     classes = data.get("classes") or {}
     rows = []
     for name, images in classes.items():

@@ -200,17 +200,21 @@ def _refuse_differences(ledger: Ledger, setup: Setup, name: str) -> None:
     protocol = {
         key: (stored["protocol"].get(key), value) for key, value in mine["protocol"].items()
     }
-    compared: Mapping[str, tuple[Any, Any]] = {
+    compared: dict[str, tuple[Any, Any]] = {
         "dataset": (_short(stored["dataset"]), _short(mine["dataset"])),
         "positive class": (stored["dataset"]["positive"], mine["dataset"]["positive"]),
         "space": (_short(stored["space"]), _short(mine["space"])),
         "seed": (stored["seed"], mine["seed"]),
         "split": (stored["split"]["kind"], mine["split"]["kind"]),
-        "ratio": (stored["split"].get("ratio"), mine["split"]["ratio"]),
-        "groups": (stored["dataset"].get("groups_from"), mine["dataset"]["groups_from"]),
-        "split digest": (stored["split"]["digest"][:6], mine["split"]["digest"][:6]),
         **protocol,
     }
+    if stored["split"]["digest"] != mine["split"]["digest"]:
+        # Other options may lead to the same split; only where they do not, they matter.
+        compared |= {
+            "ratio": (stored["split"].get("ratio"), mine["split"]["ratio"]),
+            "groups": (stored["dataset"].get("groups_from"), mine["dataset"]["groups_from"]),
+            "split digest": (stored["split"]["digest"][:6], mine["split"]["digest"][:6]),
+        }
     found = [f"{key} {was!r}, now {new!r}" for key, (was, new) in compared.items() if was != new]
     if found:
         raise LedgerError(

@@ -230,7 +230,7 @@ def test_a_wrong_space_file(
         (["--epochs", 7], "epochs 1000, now 7"),
         (["--image-size", "48x36"], "image_width 40, now 48; image_height 30, now 36"),
         (["--split", "random"], "split 'grouped', now 'random'"),
-        (["--ratio", "60:20:20"], "ratio '70:20:10', now '60:20:20'"),
+        (["--ratio", "60:20:20"], "ratio '7:2:1', now '3:1:1'"),
         (["--fit", "pad"], "fit 'stretch', now 'pad'"),
         (["--positive", "benign"], "positive class 'malignant', now 'benign'"),
         (["--space", "mine.toml"], "space 'seed (f53ce7)', now 'mine ("),

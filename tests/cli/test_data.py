@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,9 +125,9 @@ def test_the_phantom_is_drawn_into_a_folder_and_can_be_audited(
         (["audit", "images", "--seed", -1], "--seed: found -1; allowed: 0 to"),
         (["audit", "images", "--ratio", "1"], "--ratio: found '1'; allowed: three whole"),
         (["audit", "images", "--positive", "x"], "--positive: 'x' is not a class"),
-        (["audit", "images", "--strict"], "and --strict allows none; the first is benign/broken"),
         (["audit", "images/labels.txt"], "is a file, neither .csv nor .npz"),
         (["audit", "images", "--html", "images"], "--html images: is a folder; name a file"),
+        (["audit", "images", "--html", "images/labels.txt"], "is no page; name a file that ends"),
         (["audit", "images", "--html", "images/labels.txt/x.html"], "cannot be written"),
         (["audit"], "Missing argument 'SRC'"),
         (["phantom", "images"], "images: exists and is not empty; name a new folder"),
@@ -150,6 +149,35 @@ def test_a_mistake_is_one_line_and_leaves_nothing_behind(
     assert line.startswith("study: ")
     assert expected in line
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_broken_images_beyond_what_is_allowed_are_listed_and_end_with_status_2(
+    study: Study, draw: Draw
+) -> None:
+    images = draw()
+    (images / "benign" / "broken.png").touch()
+    status, out, err = study("data", "audit", "images", "--strict", "--json")
+    assert status == 2
+    assert [item["path"] for item in json.loads(out)["broken"]] == ["benign/broken.png"]
+    assert "and --strict allows none; the first is benign/broken.png" in err
+    assert study("data", "audit", "images", "--json")[0] == 0
+    for k in range(9):
+        (images / "benign" / f"broken{k}.png").touch()
+    status, out, err = study("data", "audit", "images", "--json")
+    assert (status, len(json.loads(out)["broken"])) == (2, 10)
+    assert "10 of 82 images cannot be read, more than 10%" in err
+    assert json.loads(out)["findings"][0]["code"] == "broken-files"
+
+
+def test_what_cannot_be_divided_is_audited_and_said(study: Study, draw: Draw) -> None:
+    draw(groups=2)
+    status, out, _ = study("data", "audit", "images", "--json", "--html", "page.html")
+    assert status == 0
+    found = json.loads(out)
+    assert found["findings"][0]["code"] == "no-split"
+    assert "too few groups" in found["findings"][0]["message"]
+    assert found["baselines"]["pixels_svm_random"] is not None
+    assert study("data", "audit", "images")[0] == 0
 
 
 def test_folders_that_cannot_be_read_or_lead_in_circles(study: Study, draw: Draw) -> None:
@@ -197,22 +225,17 @@ def test_names_that_are_not_utf_8_or_hold_markup_reach_no_terminal_raw(
     assert "[red].png" in (tmp_path / "page.html").read_text("utf-8", errors="strict")
 
 
-def test_the_real_set_is_audited_in_seconds_without_tensorflow(
-    real_data: Path, tmp_path: Path
-) -> None:
+def test_the_real_set_is_audited_without_tensorflow(real_data: Path, tmp_path: Path) -> None:
     """Sizes alone give the class away; pixels do where frames of a lesion are on both sides."""
     code = (
         "import sys; from study.cli.main import main; "
         f"status = main(['data', 'audit', {str(real_data)!r}, '--json']); "
         "assert not {'tensorflow', 'keras', 'optuna'} & set(sys.modules); sys.exit(status)"
     )
-    started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
-    seconds = time.monotonic() - started
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["images"], found["groups"], found["straddling_groups"]) == (250, 48, 0)
     assert found["baselines"]["size_only"] == pytest.approx(0.80, abs=0.05)
     assert found["baselines"]["pixels_svm_random"] == pytest.approx(1.00, abs=0.05)
     assert found["baselines"]["pixels_svm_grouped"] == pytest.approx(0.67, abs=0.05)
-    assert seconds < 60  # about 5 s on two cores; a loaded machine is slower

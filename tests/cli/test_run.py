@@ -282,7 +282,7 @@ def test_a_random_split_is_warned_of_and_an_interrupt_keeps_the_study(
         rest = process.stderr.read().splitlines()
     assert process.returncode == 130
     assert rest[-1].startswith("study: interrupted, nothing is lost; to go on: study run --data")
-    warnings = [line for line in [*lines, *rest] if "in more than one part" in line]
+    warnings = [line for line in [*lines, *rest] if "groups are in more than one part" in line]
     record = json.loads((tmp_path / "runs" / "leaky" / "manifest.json").read_text())
     assert record["kind"] == "random"
     with (tmp_path / "runs" / "leaky" / "manifest.csv").open() as file:

@@ -95,7 +95,7 @@ def test_a_random_split_records_the_groups_that_it_divides(lesions: Path) -> Non
     assert described["leaking_groups"] > 0
     assert described["leaking_test_images"] == described["parts"]["test"]["images"]
     assert described["leaking_test_groups"] == described["parts"]["test"]["groups"]
-    assert described["ratio"] == "70:20:10"
+    assert described["ratio"] == "7:2:1"
 
 
 def test_given_parts_are_the_default_where_there_are_any(
@@ -113,7 +113,7 @@ def test_given_parts_are_the_default_where_there_are_any(
     parts = Counter(row.part for row in manifest.rows)
     assert parts == {"train": 18, "validation": 6, "test": 24}
     assert all(("test" in row.path) == (row.part == "test") for row in manifest.rows)
-    assert manifest.ratio is None
+    assert manifest.ratio == "7:2:1"
     half = make_manifest(source, ratio=(50, 50, 0), seed=0)
     assert Counter(row.part for row in half.rows)["validation"] == 12
     anew = make_manifest(source, split="grouped", seed=0)
@@ -124,8 +124,34 @@ def test_splits_that_cannot_be_made_are_refused(lesions: Path) -> None:
     source = opened(lesions)
     with pytest.raises(SettingsError, match=r"--split: found 'gruoped' \(did you mean 'grouped'"):
         make_manifest(source, split="gruoped", seed=0)
-    with pytest.raises(DataError, match="gives no parts; allowed: folders train, val"):
+    with pytest.raises(
+        DataError, match="--split given: no parts are given; allowed: folders train, val"
+    ):
         make_manifest(source, split="given", seed=0)
+
+
+def test_a_random_split_needs_no_more_than_images(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    for label in "ab":
+        for k in range(10):
+            save(tmp_path / "set" / label / f"{label}{k % 2}" / f"{k}.png", k)
+    with pytest.raises(DataError, match=r"set: class 'a' has too few groups"):
+        make_manifest(opened(tmp_path / "set"), seed=0)
+    manifest = make_manifest(opened(tmp_path / "set"), split="random", seed=0)
+    assert Counter(row.part for row in manifest.rows) == {"train": 14, "validation": 4, "test": 2}
+
+
+def test_a_single_image_never_joins_a_group_that_is_called_like_its_path(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    rows = ["path,label,group"]
+    for k in range(8):
+        save(tmp_path / f"{k}.png", k)
+        rows.append(f"{k}.png,{'ab'[k % 2]},{'' if k == 0 else '0.png' if k == 2 else f'g{k}'}")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    groups = [row.group for row in make_manifest(opened(tmp_path / "t.csv"), seed=0).rows]
+    assert len(set(groups)) == 8
 
 
 def test_the_same_seed_gives_the_same_manifest_and_another_seed_another(lesions: Path) -> None:
@@ -216,7 +242,8 @@ def test_the_description_counts_images_and_groups() -> None:
 def test_the_ratio_can_be_chosen(lesions: Path) -> None:
     """8 and 6 lesions at 50:25:25; without a share there is no test part."""
     manifest = make_manifest(opened(lesions), ratio=(50, 25, 25), seed=0)
-    assert manifest.ratio == "50:25:25"
+    assert manifest == make_manifest(opened(lesions), ratio=(2, 1, 1), seed=0)
+    assert manifest.ratio == "2:1:1"
     parts = describe(manifest)["parts"]
     assert {part: held["groups"] for part, held in parts.items()} == {
         "train": 7, "validation": 4, "test": 3,

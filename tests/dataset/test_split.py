@@ -94,6 +94,50 @@ def test_grouped_folds_keep_their_laws(
     assert again == [fold_of[k] for k in order]
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    pure=st.tuples(st.integers(1, 8), st.integers(1, 8)),
+    mixed=st.integers(0, 20),
+    seed=st.integers(0, 2**32),
+)
+def test_groups_of_both_classes_are_divided_like_others(
+    pure: tuple[int, int], mixed: int, seed: int
+) -> None:
+    """Every class in every part and no group divided, or a refusal where that cannot be sure."""
+    labels, groups = images_of([2] * pure[0], [3] * pure[1])
+    for k in range(mixed):
+        labels += ["benign", "malignant", "malignant"]
+        groups += [f"both-{k}"] * 3
+    enough = mixed >= 3 or (pure[0] >= 3 and pure[1] >= 3)
+    try:
+        parts = split_grouped(labels, groups, seed=seed)
+    except DataError as error:
+        assert not enough, error  # noqa: PT017 - a refusal is one of two allowed outcomes
+        return
+    assert len(set(zip(groups, parts, strict=True))) == len(set(groups))
+    assert set(zip(labels, parts, strict=True)) == {
+        (label, part) for label in ("benign", "malignant") for part in PARTS
+    }
+
+
+def test_patients_with_both_kinds_of_tissue_can_be_divided() -> None:
+    """20 patients with an image of each class: 14, 4 and 2, or 13, 4 and 3 with the minimum."""
+    labels = ["normal", "tumour"] * 20
+    groups = [f"p{k // 2}" for k in range(40)]
+    parts = Counter(split_grouped(labels, groups, least_groups=1, seed=0))
+    assert parts == {"train": 28, "validation": 8, "test": 4}
+    assert Counter(split_grouped(labels, groups, seed=0))["test"] == 6
+    folds = grouped_folds(labels, groups, seed=0)
+    assert set(Counter(zip(labels, folds, strict=True)).values()) == {4}
+
+
+def test_a_refusal_names_groups_of_both_classes() -> None:
+    labels = ["a"] * 8 + ["b"] * 2
+    groups = ["1", "1", "2", "2", "3", "4", "5", "6", "1", "2"]
+    with pytest.raises(DataError, match=r"2 of 6 groups hold images of both classes: are patients"):
+        split_grouped(labels, groups, seed=0)
+
+
 def test_folds_depend_on_the_seed_and_need_a_group_of_each_class_in_each() -> None:
     labels, groups = images_of([5] * 20, [5] * 28)
     ones = [tuple(grouped_folds(labels, groups, seed=seed)) for seed in range(4)]

@@ -110,7 +110,7 @@ def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> No
         audit={
             "findings": [{"grade": "error", "code": EVIL, "message": EVIL}],
             "baselines": {EVIL: 0.7},
-            "near_copies": {"sampled": True, "held_out": EVIL},
+            "near_copies": {"in_words": EVIL},
         },
     )
     html = page_of(on_disk(evil))
@@ -156,15 +156,7 @@ AUDIT: dict[str, Any] = {
     "chance": {"width": 0.6},
     "exact_duplicates": [],
     "label_conflicts": [],
-    "near_copies": {
-        "sampled": False,
-        "compared": 250,
-        "sets": 48,
-        "images": 250,
-        "across_groups": 0,
-        "across_parts": 41,
-        "test_images": 25,
-    },
+    "near_copies": {"in_words": "Of 250 images compared, 250 have a near-copy."},
 }
 
 
@@ -186,7 +178,15 @@ def test_the_data_section_holds_the_audit(record: StudyRecord, on_disk: Build) -
     """Every finding with its grade, shortcuts and copies; a study without an audit has none."""
     html = page_of(on_disk(replace(record, audit=AUDIT)))
     data = html[html.index('<section id="data"') : html.index('<section id="provenance"')]
-    for text in ("Error", "Warning", "Note", "Found by content.", "Shortcuts", "0.71", "48 sets"):
+    for text in (
+        "Error",
+        "Warning",
+        "Note",
+        "Found by content.",
+        "Shortcuts",
+        "0.71",
+        "250 have a near-copy",
+    ):
         assert text in data
     assert "Shortcuts" not in without_plotly(page_of(on_disk(record)))
 

@@ -15,25 +15,32 @@ from study.dataset.audit.baselines import (
     run_baselines,
     shortcut_columns,
 )
-from study.dataset.audit.copies import exact_copies, near_copies
+from study.dataset.audit.copies import exact_copies, in_words, near_copies
 from study.dataset.audit.findings import find
-from study.dataset.audit.result import Audit, Spread
+from study.dataset.audit.result import Audit, Finding, Spread
 from study.dataset.images import fit_image
 from study.dataset.manifest import Manifest, describe
 from study.dataset.sources.source import Source
 from study.dataset.sources.stores import open_store
 
 
-def audit_source(source: Source, manifest: Manifest, baselines: Baselines | None = None) -> Audit:
+def audit_source(
+    source: Source,
+    manifest: Manifest,
+    baselines: Baselines | None = None,
+    *,
+    refusal: str | None = None,
+) -> Audit:
     """Return what is wrong with a source under a split of it, and what to know of it.
 
     ``manifest`` is one of ``make_manifest(source)``. Without ``baselines``, those of
-    :func:`measure_baselines`, nothing is said about shortcuts.
+    :func:`measure_baselines`, nothing is said about shortcuts. ``refusal`` says why no split
+    could be made, where ``manifest`` is ``undivided(source)``.
     """
     labels = [image.label for image in source.images]
     groups = [row.group for row in manifest.rows]
     parts = [row.part for row in manifest.rows]
-    sets = exact_copies(source)
+    sets, near = exact_copies(source), near_copies(source, groups, parts)
     split = describe(manifest)
     audit = Audit(
         dataset=source.name,
@@ -60,11 +67,15 @@ def audit_source(source: Source, manifest: Manifest, baselines: Baselines | None
             for places in sets
             if len({labels[k] for k in places}) > 1
         ],
-        near_copies=near_copies(source, groups, parts),
+        near_copies={**near, "in_words": in_words(near, len(source.images))},
         baselines=dict(baselines.f_med) if baselines else {},
         chance=dict(baselines.chance) if baselines else {},
+        baseline_images=baselines.images if baselines else 0,
     )
-    return replace(audit, findings=find(audit, source, manifest))
+    found = find(audit, source, manifest)
+    if refusal is not None:
+        found.insert(0, Finding(grade="error", code="no-split", message=f"{refusal}."))
+    return replace(audit, findings=found)
 
 
 def measure_baselines(source: Source, manifest: Manifest, *, pixels: bool = True) -> Baselines:

@@ -9,6 +9,17 @@ GRADES = ("error", "warning", "note")
 """From grave to plain: figures mean something else; something may be wrong; good to know."""
 
 
+BEYOND_CHANCE = 0.01
+"""How far a baseline has to be above its chance to count as a shortcut."""
+
+
+def is_shortcut(score: float | None, chance: float | None) -> bool:
+    """Tell whether a baseline that sees nothing of the tissue beats a coin and permuted labels."""
+    if score is None or chance is None:
+        return False
+    return score >= max(chance, 0.5) + BEYOND_CHANCE
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that the user should know about the data."""
@@ -63,18 +74,25 @@ class Audit:
     label_conflicts: list[list[dict[str, str]]]
     """``path`` and ``label`` of images with the same pixels in different classes."""
     near_copies: dict[str, Any]
-    """``sampled``, ``compared`` (images), ``sets`` (of two images and more), ``images`` (in such
-    sets), ``across_groups`` and ``across_parts`` (sets), ``test_images`` (with a near-copy in
-    another part). Where only a sample was compared, the sets are None and ``held_out`` and
-    ``held_out_compared`` name the part that was compared with the rest and how many of its images:
-    ``test_images`` is of those."""
+    """``images`` with a near-copy, ``across_groups`` (pairs), ``test_images`` and
+    ``validation_images`` with one in a part that they must not share with, ``test_compared``,
+    ``validation_compared`` and ``others_compared``, the ``threshold`` of grouping, ``chained``
+    (images in one group that could not be cut) and ``in_words``. With ``sampled`` the first two
+    are None, the others of a sample."""
     baselines: dict[str, float | None] = field(default_factory=dict)
     """F_med by baseline, mean over seeds; None where the data are too few; empty when not run."""
     chance: dict[str, float] = field(default_factory=dict)
     """For baselines that were compared with permuted labels: the highest F_med of those."""
+    baseline_images: int = 0
+    """Images that the baselines were measured on: all, or a sample of whole groups."""
     findings: list[Finding] = field(default_factory=list)
     """The gravest first."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
+
+
+def number(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 image``, ``1,200 images``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

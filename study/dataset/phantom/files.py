@@ -40,6 +40,7 @@ def write_phantom(
     ):
         if value < least:
             raise SettingsError(f"{option}: found {value}; allowed: a whole number from {least}")
+    folder = folder.resolve()
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise SettingsError(f"{folder}: exists and is not empty; name a new folder")

@@ -11,9 +11,12 @@ from study.errors import DataError
 
 PART_FOLDERS = {
     "train": "train",
+    "training": "train",
     "val": "validation",
+    "valid": "validation",
     "validation": "validation",
     "test": "test",
+    "testing": "test",
 }
 """Names of folders, in lower case, that stand for a part."""
 
@@ -64,12 +67,12 @@ def _part_folders(root: Path) -> dict[str | None, Path]:
         raise DataError(f"{root}: no class folders, {held}; put each class into a sub-folder")
     parts = [f for f in folders if f.name.lower() in PART_FOLDERS]
     others = [f.name for f in folders if f not in parts]
-    if not parts or (others and not any(f.name.lower() == "train" for f in parts)):
+    if not parts or (others and not any(PART_FOLDERS[f.name.lower()] == "train" for f in parts)):
         return {None: root}
     if others:
         raise DataError(
             f"{root}: part folders ({quoted(f.name for f in parts)}) lie beside others "
-            f"({quoted(others)}); allowed beside each other: train, val or validation, test"
+            f"({quoted(others)}); allowed beside each other: train, val, test"
         )
     named: dict[str | None, Path] = {}
     for folder in parts:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import ImageStat
+from PIL import Image, ImageStat
 
 from study.dataset.groups import SIDE, thumbnail
 from study.dataset.images import pixel_digest
@@ -44,7 +44,7 @@ def open_source(
     positive: str | None = None,
     downloads: Path | None = None,
     group_pattern: str | None = None,
-    strict: bool = False,
+    most_unreadable: float = MOST_UNREADABLE,
 ) -> Source:
     """List the images of ``data``, decode each once, measure and hash it.
 
@@ -60,13 +60,13 @@ def open_source(
     ``group_pattern`` is a regular expression searched in the name of each file; what its group
     called ``group``, else its first group, else the whole match finds is the image's group,
     instead of what the source says. Images that cannot be decoded are left out and listed as
-    skipped; more than a tenth of them, or any when ``strict``, are refused. Without ``positive``
-    the positive class follows :func:`~.source.positive_class`.
+    skipped; a greater share of them than ``most_unreadable`` is refused. Without ``positive`` the
+    positive class follows :func:`~.source.positive_class`.
 
     Raises ``DataError`` when the source, its classes or its images cannot be used,
     ``SettingsError`` for a pattern that cannot be.
     """
-    listing = _listing(data, cache=cache, downloads=downloads)
+    listing = _without_empty(_listing(data, cache=cache, downloads=downloads))
     _check_classes(listing)
     if positive is not None and positive not in listing.classes:
         raise DataError(
@@ -76,7 +76,7 @@ def open_source(
     if group_pattern is not None:
         listing = _grouped_by_name(listing, group_pattern)
     source = _read(listing, positive or positive_class(listing.classes))
-    _check_readable(source, strict=strict)
+    check_readable(source, most_unreadable)
     return source
 
 
@@ -181,8 +181,9 @@ def _read(listing: Listing, positive: str) -> Source:
 
 
 def _measure(store: ImageStore, path: str) -> tuple[ImageFacts, np.typing.NDArray[np.float32]]:
-    decoded = store.decode(path)
-    image = decoded.image
+    decoded = store.decode(path, channels=3)
+    image = decoded.image.convert("L")
+    small = thumbnail(image)
     facts = ImageFacts(
         width=image.width,
         height=image.height,
@@ -191,14 +192,27 @@ def _measure(store: ImageStore, path: str) -> tuple[ImageFacts, np.typing.NDArra
         animated=decoded.animated,
         file_bytes=store.file_bytes(path),
         mean_grey=ImageStat.Stat(image).mean[0],
-        pixel_digest=pixel_digest(image),
+        depth=decoded.depth,
+        flat=not small.any(),
+        pixel_digest=pixel_digest(decoded.image if _is_coloured(decoded.image) else image),
     )
-    return facts, thumbnail(image)
+    return facts, small
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    red, green, blue = (channel.tobytes() for channel in image.split())
+    return not red == green == blue
 
 
 def _safe_name(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "data"
+
+
+def _without_empty(listing: Listing) -> Listing:
+    """Return a listing without class folders that hold no image, such as notes, if two remain."""
+    used = tuple(sorted({image.label for image in listing.images}))
+    return replace(listing, classes=used) if len(used) >= 2 else listing
 
 
 def _check_classes(listing: Listing) -> None:
@@ -218,7 +232,11 @@ def _check_classes(listing: Listing) -> None:
     )
 
 
-def _check_readable(source: Source, *, strict: bool) -> None:
+def check_readable(source: Source, most_unreadable: float) -> None:
+    """Refuse a source of which a class, or a greater share than this, cannot be read.
+
+    Raises ``DataError``.
+    """
     root, skipped = source.root, source.skipped
     counts = Counter(image.label for image in source.images)
     for name in source.classes:
@@ -226,12 +244,9 @@ def _check_readable(source: Source, *, strict: bool) -> None:
             cause = f"; the first that is not: {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
             raise DataError(f"{root}: class {name!r} has no readable image{cause}")
     total = len(source.images) + len(skipped)
-    if strict and skipped:
-        limit = "and --strict allows none"
-    elif len(skipped) > MOST_UNREADABLE * total:
-        limit = f"more than {MOST_UNREADABLE:.0%}"
-    else:
+    if len(skipped) <= most_unreadable * total:
         return
+    limit = f"more than {most_unreadable:.0%}" if most_unreadable else "and --strict allows none"
     path, reason = skipped[0]
     raise DataError(
         f"{root}: {len(skipped)} of {total} images cannot be read, {limit}; the first is {path}: "

@@ -37,12 +37,14 @@ def list_packed(path: Path) -> Listing:
     store = PackedStore(path)
     images: list[Listed] = []
     for name, part in store.parts():
-        pixels, labels = store.images(name), _labels(path, name, store.array(f"{name}_labels"))
-        if len(labels) != len(pixels):
+        labels = _labels(path, name, store.array(f"{name}_labels"))
+        count = store.shape(f"{name}_images")[:1]
+        if count != (len(labels),):
             raise DataError(
-                f"{path}: {name}_images holds {len(pixels)} images and {name}_labels "
+                f"{path}: {name}_images holds {count[0] if count else 0} images and {name}_labels "
                 f"{len(labels)} labels; each image needs one"
             )
+        store.images(name)
         digits = len(str(len(labels)))
         images += [
             Listed(path=f"{name}/{k:0{digits}d}", label=label, group=None, part=part)
@@ -90,14 +92,30 @@ class PackedStore:
             )
         return [(name, PACKED_PARTS[name]) for name in held]
 
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Return the shape that an array says it has, without reading it."""
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(f"{key}.npy") as file:
+                version = np.lib.format.read_magic(file)
+                read = {
+                    (1, 0): np.lib.format.read_array_header_1_0,
+                    (2, 0): np.lib.format.read_array_header_2_0,
+                }[version]
+                return tuple(read(file)[0])
+        except _DAMAGE as error:
+            raise DataError(f"{self._path}: {key} cannot be read, it is damaged") from error
+
     def array(self, key: str) -> NDArray[Any]:
         """Return one array of the file."""
         if key not in self._arrays:
             try:
                 self._arrays[key] = self._file[key]
             except _DAMAGE as error:
-                pickled = "pickle" in str(error)
-                cause = "it holds Python objects" if pickled else "it is damaged"
+                cause = "it is damaged"
+                if "pickle" in str(error):
+                    cause = "it holds Python objects"
+                elif isinstance(error, MemoryError):
+                    cause = "it is too large for this machine's memory, or damaged"
                 raise DataError(
                     f"{self._path}: {key} cannot be read, {cause}; save it as a plain array"
                 ) from error

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -78,8 +78,12 @@ class ImageFacts:
     """None where the image has no file of its own."""
     mean_grey: float
     """0 to 255."""
+    depth: int | None
+    """Bits that the stored values were read as, where they may be more than 8; else None."""
+    flat: bool
+    """Whether it shows nothing: one grey level, but for noise."""
     pixel_digest: str
-    """SHA-256 of size and decoded grey levels: equal for exact copies in whatever format."""
+    """SHA-256 of size and decoded pixels: equal for exact copies in whatever format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +136,7 @@ class Source:
         )
         group = np.empty_like(found.group)
         group[order] = found.group
-        return Grouping(group=group, threshold=found.threshold, chained=found.chained)
+        return replace(found, group=group, pairs=np.array(order, dtype=np.intp)[found.pairs])
 
 
 def natural(path: str) -> tuple[list[int | str], str]:

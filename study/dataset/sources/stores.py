@@ -62,4 +62,5 @@ def open_store(root: Path) -> ImageStore:
 
     Raises ``DataError`` when a packed file is missing or is none.
     """
-    return PackedStore(root) if root.suffix.lower() == ".npz" else FolderStore(root)
+    packed = root.suffix.lower() == ".npz" and not root.is_dir()
+    return PackedStore(root) if packed else FolderStore(root)

@@ -14,6 +14,8 @@ REQUIRED, OPTIONAL = ("path", "label"), ("group", "part")
 
 _PARTS = {**{part: part for part in PARTS}, "val": "validation"}
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
 _Row = dict[str, str]
 
 
@@ -54,6 +56,8 @@ def _rows(path: Path) -> tuple[list[tuple[int, _Row]], tuple[str, ...]]:
     try:
         # File names may hold bytes that are not UTF-8; they must survive.
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            if file.buffer.peek(2)[:2] in _UTF_16:  # type: ignore[attr-defined]
+                raise DataError(f"{path}: is not UTF-8 but UTF-16; save it as UTF-8")
             reader = csv.reader(file, strict=True)
             header = [name.strip().lower() for name in next(reader, [])]
             _check_header(path, header)
@@ -83,8 +87,8 @@ def _check_header(path: Path, header: list[str]) -> None:
         if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
             hint = "; separate columns by commas"
         raise DataError(
-            f"{path}: no column {quoted(missing)}, found {quoted(header)}{hint}; needed: path, "
-            "label; allowed beside them: group, part"
+            f"{path}: no column {quoted(missing)}, found {quoted(header) or 'none'}{hint}; needed: "
+            "path, label; allowed beside them: group, part"
         )
     twice = [name for name in REQUIRED + OPTIONAL if header.count(name) > 1]
     if twice:
@@ -117,6 +121,8 @@ def _inside(path: Path, line: int, name: str) -> str:
         )
     if not name.strip() or "\0" in name:
         raise DataError(f"{path}, line {line}: the path is empty or no path; name an image")
+    if name != name.strip() and not (path.parent / name).exists():
+        name = name.strip()
     if "\\" in name and not (path.parent / name).exists():
         name = name.replace("\\", "/")  # written on Windows
     inside = posixpath.normpath(name)

@@ -19,8 +19,9 @@ from study.dataset import groups as groups_module
 from study.dataset.audit.audit import audit_source, measure_baselines
 from study.dataset.audit.baselines import Baselines
 from study.dataset.audit.result import GRADES, Audit
-from study.dataset.manifest import make_manifest
+from study.dataset.manifest import make_manifest, undivided
 from study.dataset.sources.opening import open_source
+from study.errors import DataError
 
 Save = Callable[..., Path]
 
@@ -56,10 +57,11 @@ def test_a_clean_set_has_plain_notes_and_a_small_test_part(lesions: Path) -> Non
     assert audit.broken == audit.exact_duplicates == audit.label_conflicts == []
     assert audit.formats == {"PNG": 42}
     assert audit.sizes["benign"]["width"].median == 60
-    assert audit.near_copies == {
-        "sampled": False, "compared": 42, "sets": 14, "images": 42,
-        "across_groups": 0, "across_parts": 0, "test_images": 0,
-    }  # fmt: skip
+    near = audit.near_copies
+    assert (near["sampled"], near["threshold"], near["chained"]) == (False, 0.95, None)
+    assert (near["images"], near["across_groups"]) == (42, 0)
+    assert near["test_images"] == near["validation_images"] == 0
+    assert near["in_words"].startswith("Of 42 images compared, 42 have a near-copy; 0 of ")
     assert graded(audit) == {"small-test-part": "warning", "content-groups": "note"}
     assert json.loads(json.dumps(audit.as_dict(), allow_nan=False))["images"] == 42
 
@@ -133,8 +135,8 @@ def test_given_groups_are_audited_for_near_copies_between_them(tmp_path: Path, s
     save(root / "test" / "a" / "hidden" / "0.png", 1, noise=3)
     audit = audited(root)
     assert graded(audit)["near-copies-across-parts"] == "error"
-    assert "1 of 7 test images have one in another part" in message(
-        audit, "near-copies-across-parts"
+    assert message(audit, "near-copies-across-parts").startswith(
+        "1 of 7 test images has a near-copy (thumbnails that correlate above 0.95) in training or "
     )
     assert audit.straddling_groups == 0
 
@@ -162,7 +164,7 @@ def test_what_a_source_leaves_open_is_noted(tmp_path: Path, save: Save) -> None:
         "ungrouped-images": "note",
         "mixed-groups": "note",
         "validation-cut": "note",
-        "numbered-classes": "note",
+        "numbered-classes": "warning",
     }
     set_aside = graded(audited(tmp_path / "set", split="grouped"))
     assert set_aside["given-parts-set-aside"] == "note"
@@ -191,19 +193,141 @@ def test_above_the_limit_a_sample_is_compared_across_parts(
     lesions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(groups_module, "MOST_COMPARED", 20)
-    monkeypatch.setattr("study.dataset.audit.findings.MOST_COMPARED", 20)
     audit = audited(lesions)
     assert audit.grouping == "copies"
     near = audit.near_copies
-    test = audit.split["parts"]["test"]["images"]
-    assert (near["sampled"], near["compared"], near["held_out_compared"]) == (True, 42, test)
+    parts = audit.split["parts"]
+    assert (near["sampled"], near["images"], near["across_groups"]) == (True, None, None)
+    assert near["test_compared"] == parts["test"]["images"]
+    assert near["others_compared"] == parts["train"]["images"] + parts["validation"]["images"]
     assert near["test_images"] > 0
-    assert graded(audit)["copies-sampled"] == "warning"
-    assert f"of {test} test images, {near['test_images']} have a near-copy" in message(
-        audit, "copies-sampled"
+    assert graded(audit)["copies-sampled"] == "error"
+    assert f"{near['test_images']} of {near['test_compared']} test images have a near-copy" in (
+        message(audit, "copies-sampled")
     )
     monkeypatch.setattr("study.dataset.audit.copies.SAMPLE", 2)
-    assert audited(lesions).near_copies["compared"] == 4
+    sampled = audited(lesions).near_copies
+    assert (sampled["test_compared"], sampled["others_compared"]) == (2, 2)
+    measured = Baselines(
+        f_med={"pixels_svm_random": 0.56, "pixels_svm_grouped": 0.57}, chance={}, images=20
+    )
+    told = message(audited(lesions, baselines=measured), "pixels-baseline")
+    assert "Groups are not known here" in told
+    assert "little" not in told
+
+
+def clip(root: Path, count: int, *, seed: int = 7) -> list[Image.Image]:
+    """Draw frames of one scan that correlate among each other between .95 and .98."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(32, 32))
+    frames = []
+    for _ in range(count):
+        mixed = np.sqrt(0.966) * base + np.sqrt(0.034) * rng.normal(size=(32, 32))
+        grey = np.clip(128 + 30 * mixed, 0, 255).astype(np.uint8)
+        frames.append(Image.fromarray(grey))
+    assert not root.exists()
+    return frames
+
+
+def test_a_long_clip_that_had_to_be_cut_is_still_found_across_parts(
+    tmp_path: Path, save: Save
+) -> None:
+    """30 frames are too many for one group: they are cut apart, and some end in the test part."""
+    root = tmp_path / "set"
+    frames = clip(root, 30)
+    for k in range(70):
+        save(root / "ab"[k % 2] / f"single{k}.png", k)
+    for k, frame in enumerate(frames):
+        frame.save(root / "a" / f"clip{k}.png")
+    audit = audited(root, split="random")
+    assert audit.near_copies["images"] == 30
+    found = graded(audit)
+    assert found["near-copies-across-parts"] == "error"
+    assert found["cut-groups"] == "warning"
+    assert audit.near_copies["in_words"].startswith("Of 100 images compared, 30 have a near-copy")
+
+
+def test_a_clip_under_two_given_names_is_found_across_given_parts(
+    tmp_path: Path, save: Save
+) -> None:
+    root = tmp_path / "set"
+    frames = clip(root, 30)
+    for part, first, seed in (("train", 0, 0), ("val", 22, 200), ("test", 24, 400)):
+        for k in range(6):
+            save(root / part / "ab"[k % 2] / f"{part}{k}" / "x.png", seed + k)
+        last = {"train": 22, "val": 24, "test": 30}[part]
+        for k in range(first, last):
+            place = root / part / "a" / f"clip-{part}"
+            place.mkdir(exist_ok=True)
+            frames[k].save(place / f"{k}.png")
+    audit = audited(root)
+    assert graded(audit)["near-copies-across-parts"] == "error"
+    assert audit.near_copies["test_images"] == 6
+    assert audit.near_copies["validation_images"] == 2
+
+
+def test_images_that_chain_are_told_also_where_groups_are_given(tmp_path: Path, save: Save) -> None:
+    for k in range(30):
+        save(tmp_path / "set" / "ab"[k % 2] / f"p{k}" / "x.png", 0, noise=1 + k / 10)
+    audit = audited(tmp_path / "set")
+    found = graded(audit)
+    assert found["unreliable-grouping"] == "note"
+    assert found["near-copies-across-parts"] == "warning"
+    assert "need not show the same scan" in message(audit, "near-copies-across-parts")
+    assert "chain into one group" in audit.near_copies["in_words"]
+
+
+def test_colours_of_one_brightness_are_different_pixels(tmp_path: Path, save: Save) -> None:
+    for k in range(16):
+        save(tmp_path / "set" / "ab"[k % 2] / f"{k}.png", k)
+    grey = np.asarray(Image.open(tmp_path / "set" / "a" / "0.png"))
+    for label, colour in (("a", (1, 2)), ("b", (2, 1))):
+        pixels = np.zeros((*grey.shape, 3), np.uint8)
+        pixels[..., 0] = grey // colour[0]
+        pixels[..., 1] = grey // colour[1]
+        Image.fromarray(pixels).save(tmp_path / "set" / label / "colour.png")
+    Image.open(tmp_path / "set" / "a" / "2.png").convert("RGB").save(
+        tmp_path / "set" / "a" / "grey-as-colour.bmp"
+    )
+    audit = audited(tmp_path / "set")
+    assert audit.label_conflicts == []
+    assert audit.exact_duplicates == [["a/2.png", "a/grey-as-colour.bmp"]]
+
+
+def test_flat_images_show_nothing_and_contradict_nothing(lesions: Path) -> None:
+    for label in ("benign", "malignant"):
+        Image.new("L", (30, 20)).save(lesions / label / "black.png")
+    audit = audited(lesions)
+    assert audit.label_conflicts == []
+    assert graded(audit)["flat-images"] == "warning"
+
+
+def test_different_bit_depths_are_told(lesions: Path) -> None:
+    ramp = np.linspace(0, 1, 600).reshape(20, 30)
+    for k, top in enumerate((4090, 4100)):
+        Image.fromarray((ramp * top).astype(np.uint16)).save(lesions / "benign" / f"deep{k}.png")
+    audit = audited(lesions)
+    assert graded(audit)["mixed-depths"] == "warning"
+    assert "1 as 12 bits and 1 as 16 bits" in message(audit, "mixed-depths")
+
+
+def test_a_ratio_that_cannot_be_reached_is_noted(lesions: Path) -> None:
+    source = open_source(str(lesions), cache=lesions.parent)
+    audit = audit_source(source, make_manifest(source, ratio=(98, 1, 1), seed=0))
+    assert graded(audit)["ratio-missed"] == "note"
+    assert "not quite 98:1:1" in message(audit, "ratio-missed")
+
+
+def test_what_cannot_be_divided_is_audited_all_the_same(tmp_path: Path, save: Save) -> None:
+    for label in "ab":
+        save(tmp_path / "set" / label / "1.png", 0)
+    source = open_source(str(tmp_path / "set"), cache=tmp_path)
+    with pytest.raises(DataError, match="too few groups") as caught:
+        make_manifest(source, seed=0)
+    audit = audit_source(source, undivided(source), refusal=str(caught.value))
+    assert audit.findings[0].code == "no-split"
+    assert graded(audit)["label-conflicts"] == "error"
+    assert audit.split["parts"]["undivided"]["images"] == 2
 
 
 def test_a_shortcut_is_told_from_chance(lesions: Path) -> None:
@@ -222,7 +346,7 @@ def test_a_shortcut_is_told_from_chance(lesions: Path) -> None:
         audit, "pixels-baseline"
     )
     fair = replace(measured, f_med={"pixels_svm_random": 0.62, "pixels_svm_grouped": 0.6})
-    assert "would hardly flatter" in message(audited(lesions, baselines=fair), "pixels-baseline")
+    assert "changes little" in message(audited(lesions, baselines=fair), "pixels-baseline")
 
 
 def test_sizes_that_depend_on_the_class_are_found_in_files(tmp_path: Path, save: Save) -> None:

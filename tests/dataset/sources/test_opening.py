@@ -57,9 +57,16 @@ def test_patient_folders_are_groups_however_deep(tmp_path: Path, save: Save) -> 
     }
 
 
-@pytest.mark.parametrize("validation", ["val", "validation", "Val"])
-def test_part_folders_give_parts(tmp_path: Path, save: Save, validation: str) -> None:
-    for k, part in enumerate(["train", validation, "TEST"]):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "val", "test"),
+        ("Training", "validation", "Testing"),
+        ("train", "valid", "TEST"),
+    ],
+)
+def test_part_folders_give_parts(tmp_path: Path, save: Save, names: tuple[str, ...]) -> None:
+    for k, part in enumerate(names):
         save(tmp_path / part / "a" / "p1" / "x.png", k)
         save(tmp_path / part / "b" / "x.png", k + 10)
     source = opened(tmp_path)
@@ -75,6 +82,20 @@ def test_classes_may_be_called_test_and_control(tmp_path: Path, save: Save) -> N
     for k, name in enumerate(["control", "test"]):
         save(tmp_path / name / "x.png", k)
     assert opened(tmp_path).classes == ("control", "test")
+
+
+def test_a_folder_without_an_image_is_no_third_class(tmp_path: Path, save: Save) -> None:
+    for k, name in enumerate(["a", "b"]):
+        save(tmp_path / name / "x.png", k)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "read me.txt").touch()
+    assert opened(tmp_path).classes == ("a", "b")
+
+
+def test_a_folder_may_be_called_like_a_packed_file(tmp_path: Path, save: Save) -> None:
+    for k, name in enumerate(["a", "b"]):
+        save(tmp_path / "set.npz" / name / "x.png", k)
+    assert len(opened(tmp_path / "set.npz").images) == 2
 
 
 def test_hidden_and_other_files_are_ignored(lesions: Path, save: Save) -> None:
@@ -197,11 +218,11 @@ def test_more_than_a_tenth_unreadable_is_refused(lesions: Path) -> None:
 
 
 def test_part_folders_beside_others_are_refused(tmp_path: Path, save: Save) -> None:
-    for part in ("train", "valid"):
+    for part in ("train", "vali"):
         save(tmp_path / part / "a" / "x.png", 0)
     message = refused(tmp_path)
-    assert "part folders ('train') lie beside others ('valid')" in message
-    (tmp_path / "valid").rename(tmp_path / "val")
+    assert "part folders ('train') lie beside others ('vali')" in message
+    (tmp_path / "vali").rename(tmp_path / "val")
     shutil.copytree(tmp_path / "val", tmp_path / "validation")
     assert "two folders for one part ('val', 'validation')" in refused(tmp_path)
 
@@ -210,7 +231,7 @@ def test_strict_refuses_a_single_unreadable_image(lesions: Path) -> None:
     (lesions / "benign" / "broken.png").touch()
     assert len(opened(lesions).skipped) == 1
     with pytest.raises(DataError, match="1 of 43 images cannot be read, and --strict allows none"):
-        open_source(str(lesions), cache=lesions.parent, strict=True)
+        open_source(str(lesions), cache=lesions.parent, most_unreadable=0.0)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_table_gives_labels_groups_and_parts(images: Path) -> None:
 @pytest.mark.parametrize("text", [b"\xef\xbb\xbf", b""], ids=["BOM", "plain"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_table_as_spreadsheets_write_it(images: Path, text: bytes, end: str) -> None:
-    lines = ["path,label", "scan 1.png, benign ", "deep\\3.png,malignant", ""]
+    lines = ["path,label", "scan 1.png , benign ", "deep\\3.png,malignant", ""]
     source = opened(written(images, text + end.join(lines).encode(), "manifest.csv"))
     assert [(i.path, i.label) for i in source.images] == [
         ("deep/3.png", "malignant"),
@@ -87,7 +87,7 @@ def test_files_that_are_missing_count_as_broken(images: Path, save: Save) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no column 'path', 'label', found ; needed: path, label; allowed beside"),
+        ("", "no column 'path', 'label', found none; needed: path, label; allowed"),
         ("file,label\na.png,x\n", "no column 'path', found 'file', 'label'; needed: path"),
         ("path,labels\na.png,x\n", "no column 'label', found 'path', 'labels' (did you mean"),
         ("path;label\na.png;x\n", "found 'path;label'; separate columns by commas"),
@@ -121,6 +121,12 @@ def test_a_mistake_is_answered_in_one_line(tmp_path: Path, text: str, message: s
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(table))
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    table = written(tmp_path, "path,label\na.png,x\n".encode("utf-16"))
+    with pytest.raises(DataError, match="is not UTF-8 but UTF-16; save it as UTF-8"):
+        list_table(table)
 
 
 def test_other_numbers_of_labels_than_two_are_refused(images: Path) -> None:
