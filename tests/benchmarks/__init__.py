@@ -1,0 +1,1 @@
+"""Benchmarks: figures that take minutes; run by hand, never by pytest (see README.md)."""
