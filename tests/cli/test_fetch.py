@@ -189,7 +189,7 @@ def test_interrupted_it_keeps_the_part_and_prints_the_line_to_go_on_with(
     )
     downloads = tmp_path / "my cache" / "mendeley" / "downloads"
     end = time.monotonic() + 30
-    while not any(path.stat().st_size for path in downloads.glob("*.part")):
+    while not any(path.stat().st_size >= 40_000 for path in downloads.glob("*.part")):
         assert time.monotonic() < end, process.poll()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
