@@ -193,7 +193,7 @@ def test_interrupted_it_keeps_the_part_and_prints_the_line_to_go_on_with(
         assert time.monotonic() < end, process.poll()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     line = f"study data fetch mendeley --url {repository.url} --cache 'my cache'"
     assert err.splitlines()[-1].endswith(f"to go on: {line}")
