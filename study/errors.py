@@ -10,6 +10,7 @@
     │   └── ModelError       exported models and their folders
     ├── FetchError           a download failed, though the input is right
     └── TrialError           one trial failed; recorded, the search goes on
+        └── DivergedError    its numbers ran away; the same seeds would do so again
 
 A message is one line: what is wrong, where, what was found, what is allowed, what to do.
 """
@@ -70,6 +71,10 @@ class FetchError(StudyError):
 
 class TrialError(StudyError):
     """One trial could not be trained."""
+
+
+class DivergedError(TrialError):
+    """A network's loss or output stopped being a number."""
 
 
 def near_miss(word: str, allowed: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,19 +25,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import Engine, event
 
+from study.attempts import ENDED, Attempts, state_of
 from study.errors import LedgerError
 from study.protocol import Protocol
-from study.records import StudyRecord, TrialRecord
+from study.records import StudyRecord
 from study.space import Space
 
 SCHEMA_VERSION = 1
 FILE_NAME = "study.db"
-
-ERRORS_ALLOWED = 1
-"""A trial that fails is tried once more."""
-
-ENDED = ("complete", "pruned", "failed")
-"""States in which a planned trial stays."""
 
 SILENCE = 30.0
 """Seconds after which an attempt that has not said what it wants is taken for dead."""
@@ -81,6 +75,8 @@ class Ledger:
     def __init__(self, optuna_study: optuna.Study, storage: optuna.storages.RDBStorage) -> None:
         self.optuna_study = optuna_study
         self._storage = storage
+        self._study_id = storage.get_study_id_from_name(optuna_study.study_name)
+        self._attempts = Attempts()
 
     @classmethod
     def create(cls, folder: Path, name: str, setup: Mapping[str, Any]) -> Ledger:
@@ -131,37 +127,51 @@ class Ledger:
         for key, value in attributes.items():
             self.optuna_study.set_user_attr(key, value)
 
+    def look(self) -> Attempts:
+        """Return all attempts as they stand now: one read, which every question then shares.
+
+        The next look brings the same object up to date.
+        """
+        self._attempts.update(self.optuna_study.get_trials(deepcopy=False))
+        return self._attempts
+
     def attempts(self) -> dict[int, list[FrozenTrial]]:
         """Return the attempts at each ordinal, oldest first.
 
         Suggestions that were turned down and attempts that gave way to another are left out.
         """
-        found: dict[int, list[FrozenTrial]] = defaultdict(list)
-        for trial in self.optuna_study.get_trials(deepcopy=False):
-            own = trial.user_attrs
-            beside = own.get("infeasible") or own.get("ended_by") == "conflict"
-            if "ordinal" in own and not beside:
-                found[own["ordinal"]].append(trial)
-        return found
+        return self.look().by_ordinal()
 
     def infeasible(self, ordinal: int) -> int:
-        """Return how many suggestions were turned down for an ordinal."""
-        return sum(
-            1
-            for trial in self.optuna_study.get_trials(deepcopy=False)
-            if trial.user_attrs.get("infeasible") and trial.user_attrs["ordinal"] == ordinal
-        )
+        """Return how many suggestions were turned down for an ordinal, being too large."""
+        return self.look().turned_down["infeasible"][ordinal]
+
+    def duplicates(self, ordinal: int) -> int:
+        """Return how many suggestions were replaced because their variant had been tried."""
+        return self.look().turned_down["duplicate"][ordinal]
+
+    def is_taken(self, trial: Trial, variant: Mapping[str, Any]) -> bool:
+        """Tell whether another ordinal has this variant: ended, begun, or asked for earlier.
+
+        Two workers that ask for the same at once see each other; the higher number gives way.
+        """
+        own = trial.user_attrs["ordinal"]
+        for ordinal, attempts in self.attempts().items():
+            if ordinal == own:
+                continue
+            for other in attempts:
+                first = other.number < trial.number or "started" in other.user_attrs
+                if first and other.user_attrs.get("variant") == variant:
+                    return True
+        return False
 
     def open_ordinals(self, total: int) -> list[int]:
         """Return the ordinals below ``total`` that have not ended and that nobody trains."""
-        attempts = self.attempts()
-        taken = (*ENDED, "running")
-        return [k for k in range(total) if _state(attempts.get(k, [])) not in taken]
+        return self.look().open_ordinals(total)
 
     def unfinished(self, total: int) -> int:
         """Return how many ordinals below ``total`` have not ended, trained just now or not."""
-        attempts = self.attempts()
-        return sum(_state(attempts.get(k, [])) not in ENDED for k in range(total))
+        return self.look().unfinished(total)
 
     def claim(self, trial: Trial, ordinal: int) -> bool:
         """Try to take an ordinal for a new attempt; False when another worker has it.
@@ -173,110 +183,60 @@ class Ledger:
         trial.set_user_attr("worker", worker_name())
         trial.set_user_attr("ordinal", ordinal)
         deadline = time.monotonic() + SILENCE
-        while silent := [t for t in self._running_before(trial) if "ordinal" not in t.user_attrs]:
+        while silent := [t for t in self._before(trial) if "ordinal" not in t.user_attrs]:
             if time.monotonic() > deadline:
                 for other in silent:
                     self.drop(other.number, "interrupted", "its worker died while it asked")
             time.sleep(0.02)
-        rivals = {t.number for t in self._running_before(trial)}
-        others = [t for t in self.attempts().get(ordinal, []) if t.number != trial.number]
-        taken = any(t.number in rivals for t in others)
-        over = _state([t for t in others if t.state != TrialState.RUNNING]) in ENDED
-        if not taken and not over:
+        others = [t for t in self._attempts.of(ordinal) if t.number != trial.number]
+        taken = any(t.state == TrialState.RUNNING and t.number < trial.number for t in others)
+        ended = [t for t in others if t.state.is_finished()]
+        if not taken and not (ended and state_of(ended) in ENDED):
             return True
         self.drop(trial.number, "conflict", "another worker has the trial")
         return False
 
-    def _running_before(self, trial: Trial) -> list[FrozenTrial]:
-        running = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [other for other in running if other.number < trial.number]
+    def _before(self, trial: Trial) -> list[FrozenTrial]:
+        """Return the running attempts with lower numbers, after a fresh look."""
+        return [other for other in self.look().running if other.number < trial.number]
 
     def drop(self, number: int, ended: str, cause: str) -> None:
-        """End a running attempt: ``interrupted`` from outside, or by an ``error`` of its own."""
-        identifier = self._storage.get_trial_id_from_study_id_trial_number(
-            self._storage.get_study_id_from_name(self.optuna_study.study_name), number
-        )
+        """End a running attempt that has no result; ``cause`` is one line on why.
+
+        ``ended`` is ``interrupted`` (from outside; it runs again), ``error`` (its own; tried once
+        more), ``diverged`` (it would do so again), or ``conflict`` (another worker has the trial).
+        """
+        identifier = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
         for key, value in (("cause", cause), ("ended_by", ended), ("ended", now())):
             self._storage.set_trial_user_attr(identifier, key, value)
         self.optuna_study.tell(number, state=TrialState.FAIL)
 
     def drop_running(self, *, ended: str, cause: str, worker: str | None = None) -> int:
         """End all running attempts, or those of one worker, and return how many there were."""
-        running = self.optuna_study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        dead = [t for t in running if worker is None or t.user_attrs.get("worker") == worker]
+        attempts = self.look()
+        dead = attempts.running if worker is None else attempts.of_worker(worker)
         for trial in dead:
             self.drop(trial.number, ended, cause)
         return len(dead)
 
     def read(self) -> StudyRecord:
         """Return the study as it stands now."""
+        return self.record(self.look())
+
+    def record(self, attempts: Attempts) -> StudyRecord:
+        """Return the study with its trials as they stood at a look."""
         attributes = self.optuna_study.user_attrs
-        trials = self.optuna_study.get_trials(deepcopy=False)
         return StudyRecord(
             name=self.optuna_study.study_name,
             created=attributes["created"],
             protocol=Protocol.from_dict(attributes["protocol"]),
-            trials=[_record(k, tries) for k, tries in sorted(self.attempts().items())],
-            infeasible=sum(bool(trial.user_attrs.get("infeasible")) for trial in trials),
+            trials=attempts.records(),
+            infeasible=attempts.turned_down["infeasible"].total(),
+            search=attributes.get("search", {}),
             audit=attributes.get("audit"),
             retest=attributes.get("retest"),
             **{key: attributes[key] for key in _SETUP},
         )
-
-
-def _state(attempts: list[FrozenTrial]) -> str | None:
-    """Return the state of a planned trial from its attempts, oldest first."""
-    if not attempts:
-        return None
-    latest = attempts[-1]
-    if any(trial.state == TrialState.COMPLETE for trial in attempts):
-        return "complete"
-    if any(trial.state == TrialState.RUNNING for trial in attempts):
-        return "running"
-    if latest.state == TrialState.PRUNED:
-        return "pruned"
-    errors = sum(trial.user_attrs.get("ended_by") == "error" for trial in attempts)
-    return "failed" if errors > ERRORS_ALLOWED else "interrupted"
-
-
-def _record(ordinal: int, attempts: list[FrozenTrial]) -> TrialRecord:
-    state = _state(attempts)
-    assert state is not None
-    counting = {"complete": TrialState.COMPLETE, "running": TrialState.RUNNING}.get(state)
-    trial = next((t for t in attempts if t.state == counting), attempts[-1])
-    own = trial.user_attrs
-    scores = own.get("scores", {})
-    return TrialRecord(
-        number=ordinal,
-        state=state,
-        params=own.get("params", trial.params),
-        variant=own.get("variant", {}),
-        ledger_number=trial.number,
-        attempts=len(attempts),
-        validation_f_med=scores.get("validation_f_med"),
-        validation_f_med_plain=scores.get("validation_plain_f_med"),
-        train_f_med=scores.get("train_f_med"),
-        scores=scores,
-        epochs=own.get("epochs", len(trial.intermediate_values)),
-        progress=[trial.intermediate_values[k] for k in sorted(trial.intermediate_values)],
-        **{
-            key: own.get(key)
-            for key in (
-                "seed",
-                "parameters",
-                "macs",
-                "validation_f_med_smooth",
-                "best_epoch",
-                "stopped_by",
-                "seconds",
-                "started",
-                "ended",
-                "worker",
-                "diagnosis",
-                "cause",
-            )
-        },
-    )
 
 
 def _storage(folder: Path) -> optuna.storages.RDBStorage:
@@ -287,6 +247,9 @@ def _storage(folder: Path) -> optuna.storages.RDBStorage:
         engine_kwargs={"connect_args": {"timeout": 60}},
     )
     _write_ahead(storage.engine)
+    # Drop the connection that the storage has made already, before it was told how.
+    storage.remove_session()
+    storage.engine.dispose()
     return storage
 
 

@@ -48,7 +48,7 @@ class TrialRecord:
     best_epoch: int | None = None
     epochs: int = 0
     stopped_by: str | None = None
-    """``patience``, ``epochs`` (the limit), or the cause of a failure."""
+    """``patience``, ``epochs`` (the limit), ``pruned``, or ``dead`` (train F_med stayed 0)."""
     seconds: float | None = None
     started: str | None = None
     """UTC, ISO 8601."""
@@ -56,7 +56,7 @@ class TrialRecord:
     worker: str | None = None
     diagnosis: dict[str, Any] | None = None
     cause: str | None = None
-    """One line on why it failed or was interrupted."""
+    """One line on why it failed or was interrupted, and why an earlier attempt failed."""
     progress: list[float] = field(default_factory=list)
     """Validation F_med of each epoch so far."""
 
@@ -86,6 +86,9 @@ class StudyRecord:
     machine: dict[str, Any]
     trials: list[TrialRecord]
     """In the order of their numbers."""
+    search: dict[str, Any] = field(default_factory=dict)
+    """``sampler`` and ``pruner`` (or None): ``name`` and arguments of each; empty in ledgers of
+    versions that had one sampler and no pruner."""
     infeasible: int = 0
     """Suggestions turned down because the network would be too large; not trials."""
     audit: dict[str, Any] | None = None

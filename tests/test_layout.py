@@ -18,7 +18,7 @@ PACKAGE = Path(study.__file__).parent
 FLOORS = (
     {
         *("__init__", "errors", "variant", "space", "protocol"),
-        *("records", "metrics", "seeds", "files", "workspace"),
+        *("records", "attempts", "metrics", "seeds", "files", "workspace"),
     },
     {"dataset", "model", "ledger"},
     {"training", "summary"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -149,7 +150,11 @@ def test_a_trial_that_fails_is_tried_once_more_and_then_has_failed(ledger: Ledge
     ledger.drop(take(ledger, 0).number, "interrupted", "between")
     ledger.drop(take(ledger, 0).number, "error", "second")
     found = ledger.read().trials[0]
-    assert (found.state, found.attempts, found.cause) == ("failed", 3, "second")
+    assert (found.state, found.attempts, found.cause) == (
+        "failed",
+        3,
+        "second (first attempt: first)",
+    )
     assert ledger.open_ordinals(1) == []
     assert not ledger.claim(ledger.optuna_study.ask(), 0)
 
@@ -159,7 +164,11 @@ def test_a_trial_that_failed_once_may_still_be_completed(ledger: Ledger) -> None
     trial = take(ledger, 0)
     complete(ledger, trial)
     found = ledger.read().trials[0]
-    assert (found.state, found.attempts, found.cause) == ("complete", 2, None)
+    assert (found.state, found.attempts, found.cause) == (
+        "complete",
+        2,
+        "first attempt: first",
+    )
     assert found.ledger_number == trial.number
 
 
@@ -253,3 +262,59 @@ def test_the_distributions_are_those_of_the_space() -> None:
     assert found["filters"] == optuna.distributions.IntDistribution(8, 96, log=True)
     assert found["optimizer"] == optuna.distributions.CategoricalDistribution(("adam", "sgd"))
     assert found["dropout"] == optuna.distributions.FloatDistribution(0.0, 0.6)
+
+
+def test_every_connection_writes_ahead_and_does_not_wait_for_the_disk(ledger: Ledger) -> None:
+    """SQLite's default, a flush to the disk for each transaction, makes a trial twice as slow."""
+    with ledger._storage.engine.connect() as connection:
+        settings = ("journal_mode", "synchronous", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in settings]
+    assert found == ["wal", 1, 60_000]
+
+
+def test_a_ledger_that_watched_knows_what_one_just_opened_reads(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """Whatever happens to the attempts, looking again and again comes to the same as one look."""
+    rng = random.Random(3)
+    running: dict[int, Trial] = {}
+    for _ in range(60):
+        ordinal = rng.randrange(8)
+        match rng.choice(["take", "complete", "prune", "drop", "turn down", "conflict", "report"]):
+            case "take" if ordinal in ledger.open_ordinals(8):
+                running[ordinal] = take(ledger, ordinal)
+            case "complete" if ordinal in running:
+                complete(ledger, running.pop(ordinal))
+            case "prune" if ordinal in running:
+                running[ordinal].report(0.5, 1)
+                ledger.optuna_study.tell(running.pop(ordinal), state=TrialState.PRUNED)
+            case "drop" if ordinal in running:
+                ended = rng.choice(["interrupted", "error", "diverged"])
+                ledger.drop(running.pop(ordinal).number, ended, ended)
+            case "turn down" if ordinal in running:
+                running[ordinal].set_user_attr("infeasible", True)
+                ledger.optuna_study.tell(running.pop(ordinal), state=TrialState.PRUNED)
+            case "conflict" if ordinal in running:
+                assert not ledger.claim(ledger.optuna_study.ask(), ordinal)
+            case "report" if ordinal in running:
+                running[ordinal].report(0.4, 2)
+        fresh = Ledger.open(tmp_path)
+        assert ledger.read() == fresh.read()
+        assert ledger.open_ordinals(8) == fresh.open_ordinals(8)
+        fresh.close()
+
+
+def test_a_trial_that_diverged_is_not_tried_again(ledger: Ledger) -> None:
+    ledger.drop(take(ledger, 0).number, "diverged", "the loss is not a number")
+    assert (state(ledger, 0), ledger.open_ordinals(1)) == ("failed", [])
+
+
+def test_attributes_are_read_whether_written_in_one_go_or_one_by_one(ledger: Ledger) -> None:
+    trial = take(ledger, 0)
+    trial.set_user_attr("plan", {"seed": 3, "macs": 5})
+    trial.set_user_attr("parameters", 7)
+    trial.set_user_attr("result", {"scores": {"validation_f_med": 0.5}, "epochs": 2})
+    complete(ledger, trial)
+    (found,) = ledger.read().trials
+    assert (found.seed, found.macs, found.parameters, found.epochs) == (3, 5, 7, 2)
+    assert found.validation_f_med == 0.5

@@ -8,6 +8,9 @@ from typing import Any
 from study.errors import SettingsError
 from study.variant import Variant
 
+EVALUATION_BATCH = 128
+"""Images that a network judges at once: fewer are slower, more take more memory than training."""
+
 _POOL = 2
 """Side and stride of the pooling window."""
 

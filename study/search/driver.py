@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import os
+import math
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from study.attempts import ENDED, Attempts
 from study.errors import LedgerError, StudyError, UserError
 from study.ledger import Ledger
-from study.records import StudyRecord
+from study.records import StudyRecord, TrialRecord
+from study.search.limits import FLAT_GAIN, FLAT_TRIALS, Budget, TrialLimits
+from study.search.process import WorkerProcess, passed_limit
+from study.search.resources import physical_cores
 from study.workspace import StudyFolder
 
 BACKEND_ENVIRONMENT = {
@@ -27,7 +29,11 @@ BACKEND_ENVIRONMENT = {
 }
 """Defaults for the environment of a process that trains or predicts."""
 
-POLL_SECONDS = 0.5
+POLL_SECONDS, LONGEST_POLL = 0.5, 5.0
+TICK_SHARE = 0.05
+"""Most of the driver's time that watching may take; the cores are the workers'."""
+
+STOPPED = "the run was stopped from outside"
 MOST_BARREN_DEATHS = 3
 """Workers that may die in a row without a trial in hand before the study gives up."""
 
@@ -93,77 +99,133 @@ def run_search(
     folder: StudyFolder,
     ledger: Ledger,
     *,
-    total: int,
+    budget: Budget,
     jobs: int,
+    limits: TrialLimits,
     interruption: Interruption,
     on_tick: Callable[[StudyRecord], None],
-) -> None:
-    """Train until ``total`` planned trials have ended.
+) -> str:
+    """Train until the budget is used up, and return which part of it was.
 
-    ``on_tick`` is called about twice a second with the study as it stands, in this process.
-    Interrupted by ``KeyboardInterrupt``, the workers are stopped, no trial is left marked as
-    running, and the exception goes on.
+    ``trials``: all planned trials have ended. ``timeout``: the seconds of this run are over.
+    ``flat``: the search no longer finds anything better. In the last two cases running trials are
+    interrupted, and the same search can go on later. A trial whose attempt fails, or passes a
+    limit, is tried once more.
+
+    ``on_tick`` is called about twice a second, less often where this costs much, with the study
+    as it stands, in this process. Interrupted by ``KeyboardInterrupt``, the workers are stopped,
+    no trial is left marked as running, and the exception goes on.
 
     Raises ``StudyError`` when workers keep dying before they take a trial.
     """
-    ledger.drop_running(ended="interrupted", cause="the run was stopped from outside")
-    workers: list[subprocess.Popen[bytes]] = []
-    barren = 0
+    ledger.drop_running(ended="interrupted", cause=STOPPED)
+    crew = _Crew(folder, ledger, total=budget.trials, jobs=jobs, limits=limits)
+    deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
+    costs: deque[float] = deque(maxlen=3)
+    cause = STOPPED
     try:
-        while missing := ledger.unfinished(total):
-            for dead in [worker for worker in workers if worker.poll() is not None]:
-                workers.remove(dead)
-                barren = _bury(dead, folder, ledger, barren)
-            idle = len(ledger.open_ordinals(total))
-            starting = len(workers) - (missing - idle)
-            wanted = min(jobs - len(workers), idle - max(0, starting))
-            for _ in range(wanted):
-                workers.append(_start(folder, total=total, jobs=jobs))
-            on_tick(ledger.read())
-            time.sleep(POLL_SECONDS)
+        while True:
+            began = time.monotonic()
+            attempts = crew.tend()
+            record = ledger.record(attempts)
+            on_tick(record)
+            interruption.check()
+            if not attempts.unfinished(budget.trials):
+                return "trials"
+            if time.monotonic() >= deadline:
+                cause = "the run's --timeout was over"
+                return "timeout"
+            if budget.stop_when_flat and is_flat(record.trials):
+                cause = "the search had become flat (--stop-when-flat)"
+                return "flat"
+            costs.append(time.monotonic() - began)
+            # The least of the last few: one costly tick, such as a report, is no reason.
+            pause = min(max(POLL_SECONDS, min(costs) / TICK_SHARE), LONGEST_POLL)
+            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             interruption.check()
     finally:
-        for worker in workers:
+        crew.dismiss()
+        if ledger.drop_running(ended="interrupted", cause=cause):
+            with suppress(KeyboardInterrupt):
+                on_tick(ledger.read())
+
+
+def is_flat(trials: Sequence[TrialRecord]) -> bool:
+    """Tell whether the last ``FLAT_TRIALS`` ended trials raised the best F_med by too little."""
+    ended = [trial for trial in trials if trial.state in ENDED]
+    ended.sort(key=lambda trial: (trial.ended or "", trial.ledger_number))
+    scores = [
+        trial.validation_f_med
+        if trial.state == "complete" and trial.validation_f_med is not None
+        else -math.inf
+        for trial in ended
+    ]
+    before = max(scores[:-FLAT_TRIALS], default=-math.inf)
+    return before > -math.inf and max(scores) - before < FLAT_GAIN
+
+
+class _Crew:
+    """The workers of one run."""
+
+    def __init__(
+        self, folder: StudyFolder, ledger: Ledger, *, total: int, jobs: int, limits: TrialLimits
+    ) -> None:
+        self._folder, self._ledger, self._limits = folder, ledger, limits
+        self._total, self._jobs = total, jobs
+        self._threads = max(1, physical_cores() // jobs)
+        self._workers: list[WorkerProcess] = []
+        self._barren = 0
+        """Workers in a row that died without a trial in hand."""
+
+    def tend(self) -> Attempts:
+        """Bury dead workers, end those that pass a limit, start those that are missing."""
+        for worker in [worker for worker in self._workers if worker.status() is not None]:
+            self._bury(worker)
+        attempts = self._ledger.look()
+        for worker in list(self._workers):
+            passed = passed_limit(worker, attempts.of_worker(worker.name), self._limits)
+            if passed is not None:
+                worker.kill(passed)
+                worker.wait()
+                self._bury(worker)
+                attempts = self._ledger.look()
+        idle = len(attempts.open_ordinals(self._total))
+        starting = sum(not attempts.of_worker(worker.name) for worker in self._workers)
+        for _ in range(min(self._jobs - len(self._workers), idle - starting)):
+            self._workers.append(
+                WorkerProcess(
+                    self._folder,
+                    total=self._total,
+                    threads=self._threads,
+                    environment=BACKEND_ENVIRONMENT,
+                )
+            )
+        return attempts
+
+    def dismiss(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
             worker.kill()
-        for worker in workers:
+        for worker in self._workers:
             worker.wait()
-        ledger.drop_running(ended="interrupted", cause="the run was stopped from outside")
-    on_tick(ledger.read())
 
-
-def _start(folder: StudyFolder, *, total: int, jobs: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "study.search.worker", str(folder.path)]
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with folder.log.open("ab") as log:
-        return subprocess.Popen(
-            [*command, "--trials", str(total), "--threads", str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env={**BACKEND_ENVIRONMENT, **os.environ, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # Ctrl-C reaches the driver only, which stops the workers
-        )
-
-
-def _bury(worker: subprocess.Popen[bytes], folder: StudyFolder, ledger: Ledger, barren: int) -> int:
-    """Record what a worker's end did to its trial; return the barren deaths in a row."""
-    name = f"{socket.gethostname()}:{worker.pid}"
-    code = worker.returncode
-    cause = f"its worker ended with status {code}"
-    if code < 0:
-        with suppress(ValueError):
-            cause = f"its worker was killed by {signal.Signals(-code).name}"
-    dropped = ledger.drop_running(ended="error", cause=cause, worker=name)
-    if code == 0 or dropped:
-        return 0
-    if code == UserError.exit_status:
-        raise UserError(_last_line(folder))
-    if barren + 1 >= MOST_BARREN_DEATHS:
-        raise StudyError(
-            f"{barren + 1} workers ended before they took a trial, the last with status {code}: "
-            f"{_last_line(folder)} (all they said: {folder.log})"
-        )
-    return barren + 1
+    def _bury(self, worker: WorkerProcess) -> None:
+        """Record what a worker's end did to its trial."""
+        self._workers.remove(worker)
+        code, cause = worker.status(), worker.end_in_words()
+        worker.wait()
+        dropped = self._ledger.drop_running(ended="error", cause=cause, worker=worker.name)
+        if code == 0 or dropped or worker.killed_for is not None:
+            self._barren = 0
+            return
+        if code == UserError.exit_status:
+            raise UserError(_last_line(self._folder))
+        self._barren += 1
+        if self._barren >= MOST_BARREN_DEATHS:
+            raise StudyError(
+                f"{self._barren} workers ended before they took a trial, the last because "
+                f"{cause}: {_last_line(self._folder)} (all they said: {self._folder.log})"
+            )
 
 
 def _last_line(folder: StudyFolder) -> str:

@@ -1,8 +1,9 @@
-"""Which variant comes next: the fixed first trials, then Optuna's TPE."""
+"""Which variant comes next: the fixed first trials, then what the sampler suggests."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.samplers import BaseSampler, PartialFixedSampler, TPESampler
+from optuna.samplers import BaseSampler, PartialFixedSampler
 from optuna.trial import Trial, TrialState
 
 from study.errors import SettingsError, TrialError
 from study.ledger import Ledger, distributions
 from study.model.capacity import Capacity, capacity
 from study.protocol import Protocol
+from study.search.strategy import make_sampler
 from study.seeds import derive
 from study.space import Space
 from study.variant import REFERENCE, REFERENCE_SGD, Variant
@@ -27,11 +29,11 @@ from study.variant import REFERENCE, REFERENCE_SGD, Variant
 FIRST = (REFERENCE, REFERENCE_SGD)
 """Trials 0 and 1: the article's networks, whatever the space."""
 
-STARTUP_TRIALS = 10
-"""Trials that TPE draws at random before it learns."""
-
 MOST_SUGGESTIONS = 200
 """Suggestions that may be turned down for one trial."""
+
+MOST_DUPLICATES = 20
+"""Suggestions of a variant that has been tried, after which a trial repeats one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +47,24 @@ class Suggestion:
 
 
 def ask(
-    ledger: Ledger, ordinal: int, *, space: Space, protocol: Protocol, seed: int
+    ledger: Ledger,
+    ordinal: int,
+    *,
+    space: Space,
+    protocol: Protocol,
+    search: Mapping[str, Any],
+    seed: int,
 ) -> Suggestion | None:
     """Take an ordinal and choose its variant; None when another worker took the ordinal first.
 
     The sampler's seed comes from the study's seed, the ordinal and the number of suggestions that
     were turned down for it, so a trial that is asked for again gets the same variant. A variant
     that was begun before is taken up again. A suggestion above the space's limit is told to
-    Optuna as infeasible and replaced.
+    Optuna as infeasible and replaced; one of a variant that another trial has or had is replaced
+    as well, until ``MOST_DUPLICATES`` of them show that the space holds little else: then the
+    variant is repeated, with the seeds of this ordinal.
+
+    ``search`` is that of :func:`study.search.strategy.search_settings`.
 
     Raises ``TrialError`` when the space hardly holds a network that is small enough.
     """
@@ -61,8 +73,10 @@ def ask(
     if begun is None and ordinal < len(FIRST):
         begun = FIRST[ordinal].as_dict()
     limit = _most_macs(space, protocol)
-    for turned_down in range(ledger.infeasible(ordinal), MOST_SUGGESTIONS):
-        sampler = _sampler(derive(seed, "sampler", ordinal, turned_down), space, begun)
+    duplicates = ledger.duplicates(ordinal)
+    for turned_down in range(ledger.infeasible(ordinal) + duplicates, MOST_SUGGESTIONS):
+        own_seed = derive(seed, "sampler", ordinal, turned_down)
+        sampler = _sampler(make_sampler(search, own_seed), space, begun)
         ledger.optuna_study.sampler = sampler
         trial = ledger.optuna_study.ask()
         if not ledger.claim(trial, ordinal):
@@ -75,7 +89,15 @@ def ask(
         variant = space.variant(values) if begun is None else Variant(**begun)
         size, excess = _excess(variant, protocol, limit)
         if size is not None and (excess <= 0 or begun is not None):
-            return Suggestion(trial=trial, ordinal=ordinal, variant=variant, capacity=size)
+            trial.set_user_attr("variant", variant.as_dict())
+            again = begun is None and duplicates < MOST_DUPLICATES
+            if not (again and ledger.is_taken(trial, variant.as_dict())):
+                return Suggestion(trial=trial, ordinal=ordinal, variant=variant, capacity=size)
+            duplicates += 1
+            trial.set_user_attr("duplicate", True)
+            # Neither good nor bad: a failed trial teaches the sampler nothing.
+            ledger.optuna_study.tell(trial, state=TrialState.FAIL)
+            continue
         trial.set_user_attr("infeasible", True)
         trial.set_constraint("macs", excess)
         ledger.optuna_study.tell(trial, state=TrialState.PRUNED)
@@ -100,16 +122,13 @@ def _holds(space: Space, name: str, value: Any) -> bool:
     return any(item.name == name and item.contains(value) for item in space.parameters)
 
 
-def _sampler(seed: int, space: Space, begun: dict[str, Any] | None) -> BaseSampler:
-    tpe = TPESampler(
-        seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
-    )
+def _sampler(sampler: BaseSampler, space: Space, begun: dict[str, Any] | None) -> BaseSampler:
     if begun is None:
-        return tpe
+        return sampler
     names = [item.name for item in space.parameters if item.contains(begun[item.name])]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return PartialFixedSampler({name: begun[name] for name in names}, tpe)
+        return PartialFixedSampler({name: begun[name] for name in names}, sampler)
 
 
 def check_feasible(space: Space, protocol: Protocol) -> None:

@@ -23,6 +23,7 @@ from study.ledger import Ledger
 from study.model.capacity import capacity
 from study.protocol import Protocol
 from study.search.sampler import check_feasible
+from study.search.strategy import search_settings
 from study.seeds import derive, split_seed
 from study.space import Space
 from study.variant import REFERENCE
@@ -129,9 +130,17 @@ def make_setup(
 
 
 def open_study(
-    runs: Path, name: str | None, setup: Setup, *, command: str, requested: int
+    runs: Path,
+    name: str | None,
+    setup: Setup,
+    *,
+    command: str,
+    requested: int,
+    search: Mapping[str, Any] | None = None,
 ) -> tuple[StudyFolder, Ledger]:
     """Open the study of this set-up, or make it.
+
+    ``search`` is that of :func:`study.search.strategy.search_settings`, by default its defaults.
 
     Raises ``LedgerError`` when the name is taken by a study of another set-up, naming what
     differs; ``SettingsError`` for a name that cannot be a folder or a folder that cannot be
@@ -145,9 +154,10 @@ def open_study(
             f"to {LONGEST_NAME}, beginning with a letter, a digit or '_'"
         )
     folder = study_folder(runs, name)
+    run = {"command": command, "requested": requested, "search": search or search_settings()}
     if not folder.path.exists():
         try:
-            _create(folder, setup, name, command=command, requested=requested)
+            _create(folder, setup, name, run)
         except OSError as error:
             raise SettingsError(
                 f"--runs {runs}: cannot be written ({error.strerror or error}); name a folder that "
@@ -163,17 +173,28 @@ def open_study(
     return folder, ledger
 
 
-def take_up(ledger: Ledger, setup: Setup, *, command: str, requested: int) -> None:
-    """Note what this run asks for, and where the images lie now; only the study's driver may."""
+def take_up(
+    ledger: Ledger,
+    setup: Setup,
+    *,
+    command: str,
+    requested: int,
+    search: Mapping[str, Any] | None = None,
+) -> None:
+    """Note what this run asks for, and where the images lie now; only the study's driver may.
+
+    A study may go on with another sampler or pruner: the one that is noted is the latest.
+    """
     stored = ledger.optuna_study.user_attrs["dataset"]
     ledger.update(
         requested=requested,
         command=command,
+        search=dict(search or search_settings()),
         dataset={**stored, "source": str(setup.source.root)},
     )
 
 
-def _create(folder: StudyFolder, setup: Setup, name: str, *, command: str, requested: int) -> None:
+def _create(folder: StudyFolder, setup: Setup, name: str, run: Mapping[str, Any]) -> None:
     """Make the study's folder under a scratch name and move it: it is whole or absent."""
     scratch = StudyFolder(folder.path.with_name(f".{name}.{os.getpid()}"))
     scratch.path.mkdir(parents=True)
@@ -185,8 +206,7 @@ def _create(folder: StudyFolder, setup: Setup, name: str, *, command: str, reque
         attributes = {
             **setup.attributes(),
             "audit": audit_source(setup.source, setup.manifest, baselines).as_dict(),
-            "command": command,
-            "requested": requested,
+            **run,
         }
         ledger = Ledger.create(scratch.path, name, attributes)
         ledger.close()

@@ -14,15 +14,18 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 from optuna.trial import TrialState
 
 from study.dataset.arrays import load_part
 from study.dataset.draws import read_draws
 from study.dataset.manifest import Manifest
-from study.errors import StudyError
+from study.errors import DivergedError, StudyError
 from study.ledger import Ledger, now
 from study.records import StudyRecord
-from study.search.sampler import Suggestion, ask
+from study.search.resources import predicted_memory
+from study.search.sampler import FIRST, Suggestion, ask
+from study.search.strategy import make_pruner
 from study.seeds import derive
 from study.space import Space, parse_space
 from study.summary import ranked
@@ -33,21 +36,51 @@ from study.workspace import StudyFolder
 MODELS_KEPT = 3
 """Networks kept on disk: those of the best trials, besides that of trial 0."""
 
-TRIALS_OF_A_LIFE = 25
-"""Trials after which a worker gives way to a fresh one: memory grows from trial to trial."""
+MODELS_LOOKED_AT = 100
+"""Trials behind the best few whose networks may still lie there: other workers end trials too."""
+
+TRIALS_OF_A_LIFE = 100
+"""Trials after which a worker gives way to a fresh one, whatever its memory."""
+
+MEMORY_GROWTH = 1.3
+"""Growth of a worker's memory, since its first trial, at which it may give way to a fresh one."""
+
+CHOICE = 16
+"""Open trials among which a worker looks that found the first one taken."""
 
 
 def work(folder: StudyFolder, *, total: int) -> None:
     """Train trials until the ledger has none of ``total`` left to give, or it is time to retire."""
     ledger = Ledger.open(folder.path)
     record = ledger.read()
+    ledger.optuna_study.pruner = make_pruner(record.search, record.protocol)
     space = parse_space(record.space["text"], name=record.space["name"], where="the ledger's space")
     data = load_data(folder, record)
+    images = len(data.train.labels) + len(data.validation.labels)
+    planned = predicted_memory(space, record.protocol, images)
+    first, conflicts = None, 0
     for _ in range(TRIALS_OF_A_LIFE):
-        waiting = ledger.open_ordinals(total)
+        waiting = ledger.open_ordinals(total)[:CHOICE]
         if not waiting:
             break
-        run_trial(ledger, waiting[0], record=record, space=space, data=data, folder=folder)
+        # Workers that were started together want the same trial: whoever loses looks elsewhere.
+        ordinal = waiting[conflicts * os.getpid() % len(waiting)]
+        taken = run_trial(ledger, ordinal, record=record, space=space, data=data, folder=folder)
+        conflicts = 0 if taken else conflicts + 1
+        if taken:
+            resident = psutil.Process().memory_info().rss
+            first = first or resident
+            if has_grown(resident, first=first, planned=planned):
+                break
+
+
+def has_grown(resident: int, *, first: int, planned: int) -> bool:
+    """Tell whether a worker's memory, bytes, has grown enough for it to give way to a fresh one.
+
+    ``first`` is what it had after its first trial, ``planned`` what the largest network of the
+    space was predicted to need: up to there, a large network after a small one is no leak.
+    """
+    return resident > max(MEMORY_GROWTH * first, planned)
 
 
 def load_data(folder: StudyFolder, record: StudyRecord) -> TrialData:
@@ -68,14 +101,31 @@ def run_trial(
     space: Space,
     data: TrialData,
     folder: StudyFolder,
-) -> None:
-    """Take one planned trial, train it, and tell the ledger what came of it."""
-    suggestion = ask(ledger, ordinal, space=space, protocol=record.protocol, seed=record.seed)
+) -> bool:
+    """Take one planned trial, train it, and tell the ledger what came of it.
+
+    Returns False when another worker took it first.
+    """
+    suggestion = ask(
+        ledger,
+        ordinal,
+        space=space,
+        protocol=record.protocol,
+        search=record.search,
+        seed=record.seed,
+    )
     if suggestion is None:
-        return
+        return False
     trial, seed = suggestion.trial, derive(record.seed, "trial", ordinal)
     _describe(suggestion, space, seed)
     started = time.monotonic()
+
+    def report(epoch: int, score: float) -> bool:
+        trial.report(score, epoch)
+        # The references run to their end, to be compared with; the pruner learns from them all
+        # the same, and some only do when they are asked.
+        return trial.should_prune() and ordinal >= len(FIRST)
+
     try:
         result = train(
             suggestion.variant,
@@ -83,41 +133,51 @@ def run_trial(
             data=data,
             seed=seed,
             folder=folder.trial(ordinal),
-            on_epoch=lambda epoch, score: trial.report(score, epoch),
+            on_epoch=report,
         )
     except Exception as error:  # whatever one network does, the search goes on
-        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        ledger.drop(trial.number, "error", line)
-        return
-    for key, value in {
-        **vars(result),
-        "seconds": round(time.monotonic() - started, 2),
-        "ended": now(),
-    }.items():
-        trial.set_user_attr(key, value)
-    ledger.optuna_study.tell(trial, result.scores["validation_f_med"], state=TrialState.COMPLETE)
-    _drop_models(ledger, folder)
+        ended = "diverged" if isinstance(error, DivergedError) else "error"
+        ledger.drop(trial.number, ended, _in_a_line(error))
+        return True
+    seconds = round(time.monotonic() - started, 2)
+    trial.set_user_attr("result", {**vars(result), "seconds": seconds, "ended": now()})
+    pruned = result.stopped_by == "pruned"
+    ledger.optuna_study.tell(
+        trial,
+        None if pruned else result.scores["validation_f_med"],
+        state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+    )
+    if not pruned:
+        _drop_models(ledger, folder, ordinal)
+    return True
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return what an error says, with its type unless it is one of the program's own."""
+    line = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, StudyError):
+        return line
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def _describe(suggestion: Suggestion, space: Space, seed: int) -> None:
-    variant = suggestion.variant.as_dict()
-    for key, value in {
-        "variant": variant,
+    variant, trial = suggestion.variant.as_dict(), suggestion.trial
+    plan = {
         "params": {item.name: variant[item.name] for item in space.parameters},
         "parameters": suggestion.capacity.parameters,
         "macs": suggestion.capacity.macs,
         "seed": seed,
-        "started": now(),
-    }.items():
-        suggestion.trial.set_user_attr(key, value)
+    }
+    trial.set_user_attr("plan", plan)
+    trial.set_user_attr("started", now())
 
 
-def _drop_models(ledger: Ledger, folder: StudyFolder) -> None:
-    """Delete the networks of trials that are not among the best few."""
-    complete = [trial for trial in ranked(ledger.read()) if trial.state == "complete"]
-    for trial in complete[MODELS_KEPT:]:
-        if trial.number != 0:
-            folder.model(trial.number).unlink(missing_ok=True)
+def _drop_models(ledger: Ledger, folder: StudyFolder, ordinal: int) -> None:
+    """Delete the networks that a trial, just completed, drove out of the best few, or its own."""
+    complete = [trial.number for trial in ranked(ledger.read()) if trial.state == "complete"]
+    outside = complete[MODELS_KEPT:]
+    for number in {*outside[:MODELS_LOOKED_AT], *({ordinal} & set(outside))} - {0}:
+        folder.model(number).unlink(missing_ok=True)
 
 
 def _end_with_parent() -> None:
@@ -142,6 +202,8 @@ def main() -> int:
     _end_with_parent()
     import tensorflow as tf
 
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     try:

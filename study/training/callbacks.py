@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from study import metrics
 from study.files import write_text
+from study.model.capacity import EVALUATION_BATCH
 from study.records import HISTORY_COLUMNS
 from study.training.data import EvaluationSet
-
-EVALUATION_BATCH = 256
 
 
 class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
@@ -36,7 +35,8 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         sets: Sequence[EvaluationSet],
         *,
         history: Path,
-        on_epoch: Callable[[int, float], None],
+        on_epoch: Callable[[int, float], bool],
+        dead_after: int,
     ) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
@@ -44,14 +44,31 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         self.best_probability: dict[str, NDArray[np.float64]] = {}
         self.best_epoch = 0
         """From 1; the first of the epochs with the highest validation F_med."""
-        self.not_a_number = False
+        self.diverged: str | None = None
+        """What stopped being a number, and when."""
+        self.pruned = False
+        self.dead = False
+        """Train F_med was 0 in all epochs up to ``dead_after``."""
+        self._dead_after = dead_after
         self._network, self._sets = network, sets
         self._history, self._on_epoch = history, on_epoch
         self._inputs = {item.name: ops.convert_to_tensor(item.images, "float32") for item in sets}
         self._started = time.monotonic()
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop as soon as the loss is not a number: a running mean never becomes one again."""
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            where = f"step {batch + 1} of epoch {len(self.rows) + 1}"
+            self._diverge(f"the loss is not a number at {where}")
+
+    def _diverge(self, what: str) -> None:
+        self.diverged = self.diverged or what
+        self.model.stop_training = True
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluate the network after an epoch (counted from 0)."""
+        if self.diverged:
+            return
         row: dict[str, float] = {"epoch": epoch + 1}
         probability = {}
         for item in self._sets:
@@ -62,8 +79,7 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
             self.correct[item.name].append(item.correct(chance, metrics.THRESHOLD))
         row["seconds"] = round(time.monotonic() - self._started, 3)
         if not all(np.isfinite(chance).all() for chance in probability.values()):
-            self.not_a_number = True
-            self.model.stop_training = True
+            self._diverge(f"the network's output is not a number after epoch {epoch + 1}")
             return
         score = row["validation_f_med"]
         if not self.rows or score > self.rows[self.best_epoch - 1]["validation_f_med"]:
@@ -72,7 +88,10 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         if logs is not None:
             logs["val_f_med"] = score
         write_history(self._history, self.rows)
-        self._on_epoch(epoch + 1, score)
+        self.pruned = self._on_epoch(epoch + 1, score)
+        self.dead = epoch + 1 >= self._dead_after and not self.column("train_f_med").any()
+        if self.pruned or self.dead:
+            self.model.stop_training = True
 
     def column(self, name: str) -> NDArray[np.float64]:
         """Return one column of the history, (epochs,)."""

@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from study.errors import TrialError
+from study.errors import DivergedError
 from study.files import replacing
 from study.model.augmentation import RandomTransform
 from study.model.network import build_network, build_optimizer
+from study.model.training_graph import training_layers
 from study.protocol import Protocol
 from study.records import SCORES, VIEWS
 from study.seeds import derive
@@ -25,6 +26,10 @@ from study.variant import Variant
 STEPS_PER_CALL = 32
 """Training steps that one call into the backend runs: fewer calls, less overhead."""
 
+DEAD_SAMPLES = 200_000
+"""Training samples by which a network that learns at all recognises some of both classes; SGD
+starts slowly."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
@@ -34,7 +39,8 @@ class TrialResult:
     """From 1."""
     epochs: int
     stopped_by: str
-    """``patience`` or ``epochs``."""
+    """``patience``, ``epochs`` (the limit), ``pruned``, or ``dead``: train F_med was still 0 after
+    ``DEAD_SAMPLES``."""
     scores: dict[str, float]
     """Keyed like the history's columns, ``validation_f_med`` and so on."""
     validation_f_med_smooth: float
@@ -48,22 +54,24 @@ def train(
     data: TrialData,
     seed: int,
     folder: Path,
-    on_epoch: Callable[[int, float], None],
+    on_epoch: Callable[[int, float], bool],
 ) -> TrialResult:
     """Train a variant until its patience or the epochs end, and return what it came to.
 
     ``folder`` receives ``history.csv`` (after every epoch), ``validation_predictions.npz``,
-    ``validation_counts.npz`` and ``model.keras`` (best epoch). ``on_epoch`` is called with the
-    epoch, from 1, and its validation F_med.
+    ``validation_counts.npz`` and, unless the trial is pruned, ``model.keras`` (best epoch).
+    ``on_epoch`` is called with the epoch, from 1, and its validation F_med, and returns whether
+    the trial is to be pruned.
 
-    Raises ``TrialError`` when the network's output stops being a number.
+    Raises ``DivergedError`` within ``STEPS_PER_CALL`` steps of the loss being no number.
     """
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.clear_session()
     keras.utils.set_random_seed(derive(seed, "weights"))
     network = build_network(variant, protocol.image_shape)
     augment = RandomTransform(protocol.augmentation, seed=derive(seed, "augmentation"))
-    model = keras.Sequential([keras.Input(protocol.image_shape), augment, network])
+    layers = training_layers(network)
+    model = keras.Sequential([keras.Input(protocol.image_shape), augment, *layers])
     samples = EpochSamples(
         data.train,
         samples=protocol.samples_per_epoch,
@@ -75,7 +83,13 @@ def train(
         loss="binary_crossentropy",
         steps_per_execution=min(STEPS_PER_CALL, len(samples)),
     )
-    evaluation = Evaluation(network, data.sets, history=folder / "history.csv", on_epoch=on_epoch)
+    evaluation = Evaluation(
+        network,
+        data.sets,
+        history=folder / "history.csv",
+        on_epoch=on_epoch,
+        dead_after=-(-DEAD_SAMPLES // protocol.samples_per_epoch),
+    )
     checkpoint = folder / ".best.weights.h5"
     stopping = keras.callbacks.EarlyStopping("val_f_med", mode="max", patience=variant.patience)
     saving = keras.callbacks.ModelCheckpoint(
@@ -90,22 +104,34 @@ def train(
             verbose=0,
             shuffle=False,
         )
-        if evaluation.not_a_number:
-            raise TrialError(
-                f"the network's output is not a number after epoch {len(evaluation.rows) + 1}; "
-                f"learning rate {variant.learning_rate:.3g} is probably too high"
+        if evaluation.diverged:
+            raise DivergedError(
+                f"{evaluation.diverged}; learning rate {variant.learning_rate:.3g} is probably "
+                "too high"
             )
         model.load_weights(checkpoint)
     finally:
         checkpoint.unlink(missing_ok=True)
-    _write_artifacts(folder, network, evaluation, data)
-    by_patience = stopping.stopped_epoch > 0
-    return _result(evaluation, data, protocol, seed, "patience" if by_patience else "epochs")
+    stopped_by = _stopped_by(evaluation, stopping.stopped_epoch > 0, protocol)
+    _write_artifacts(folder, evaluation, data)
+    if stopped_by == "pruned":
+        (folder / "model.keras").unlink(missing_ok=True)
+    else:
+        with replacing(folder / "model.keras") as scratch:
+            network.save(scratch)
+    return _result(evaluation, data, protocol, seed, stopped_by)
 
 
-def _write_artifacts(folder: Path, network: Any, evaluation: Evaluation, data: TrialData) -> None:
-    with replacing(folder / "model.keras") as scratch:
-        network.save(scratch)
+def _stopped_by(evaluation: Evaluation, out_of_patience: bool, protocol: Protocol) -> str:
+    """Return what ended the trial; its own end counts before the pruner's in the same epoch."""
+    if out_of_patience:
+        return "patience"
+    if len(evaluation.rows) >= protocol.epochs:
+        return "epochs"
+    return "dead" if evaluation.dead else "pruned"
+
+
+def _write_artifacts(folder: Path, evaluation: Evaluation, data: TrialData) -> None:
     with replacing(folder / "validation_predictions.npz") as scratch:
         np.savez_compressed(
             scratch,

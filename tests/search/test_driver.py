@@ -65,6 +65,7 @@ class Place:
         line = ["run", "--data", self.data, "--name", "it", "--space", "tiny.toml"]
         line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "96"]
         line += ["--validation-samples", "48", "--trials", trials, "--seed", "2", "--json"]
+        line += ["--jobs", "1", "--no-pruning"]
         return self.start_study(self.path, *line, *options)
 
     def finish(self, *options: object, trials: int = TRIALS) -> dict[str, Any]:

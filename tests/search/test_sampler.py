@@ -14,11 +14,14 @@ from study.ledger import Ledger
 from study.model.capacity import capacity
 from study.protocol import Protocol
 from study.search import sampler
-from study.search.sampler import STARTUP_TRIALS, Suggestion, ask
+from study.search.sampler import MOST_DUPLICATES, Suggestion, ask
+from study.search.strategy import search_settings
 from study.space import Space, find_space, parse_space
 from study.variant import REFERENCE, REFERENCE_SGD, Variant
 
 PROTOCOL = Protocol()
+SEARCH = search_settings()
+STARTUP_TRIALS = SEARCH["sampler"]["n_startup_trials"]
 SEED = 4
 SPACE = """
 question = "Small networks only?"
@@ -71,7 +74,7 @@ def small(ratio: float) -> Space:
 
 
 def suggest(ledger: Ledger, ordinal: int, space: Space, seed: int = SEED) -> Suggestion:
-    suggestion = ask(ledger, ordinal, space=space, protocol=PROTOCOL, seed=seed)
+    suggestion = ask(ledger, ordinal, space=space, protocol=PROTOCOL, search=SEARCH, seed=seed)
     assert suggestion is not None
     return suggestion
 
@@ -162,7 +165,7 @@ def test_a_space_without_a_network_that_is_small_enough_is_given_up(
     monkeypatch.setattr(sampler, "MOST_SUGGESTIONS", 4)
     ledger = make_ledger()
     with pytest.raises(TrialError, match="trial 2: 4 suggestions of space small"):
-        ask(ledger, 2, space=small(1e-6), protocol=PROTOCOL, seed=SEED)
+        ask(ledger, 2, space=small(1e-6), protocol=PROTOCOL, search=SEARCH, seed=SEED)
     assert not ledger.optuna_study.get_trials(states=(TrialState.RUNNING,))
 
 
@@ -199,7 +202,8 @@ def test_a_variant_that_was_begun_is_taken_up_although_others_have_ended_since(
 def test_a_trial_that_another_worker_has_is_not_given(make_ledger: MakeLedger) -> None:
     ledger, space = make_ledger(), find_space("seed")
     suggest(ledger, 0, space)
-    assert ask(ledger, 0, space=space, protocol=PROTOCOL, seed=SEED) is None
+    found = ask(ledger, 0, space=space, protocol=PROTOCOL, search=SEARCH, seed=SEED)
+    assert found is None
 
 
 @pytest.mark.parametrize("space", [find_space("seed"), small(0.5)], ids=["seed", "small"])
@@ -222,3 +226,61 @@ def test_a_search_that_was_interrupted_suggests_what_an_uninterrupted_one_does(
 def test_another_seed_suggests_other_variants(make_ledger: MakeLedger) -> None:
     ledger, other, space = make_ledger(), make_ledger(), find_space("seed")
     assert suggest(ledger, 2, space).variant != suggest(other, 2, space, seed=SEED + 1).variant
+
+
+PAIR = """
+question = "Two or three blocks?"
+[parameters.blocks]
+type = "int"
+low = 2
+high = 3
+why = "w"
+"""
+
+
+def test_a_variant_that_has_been_tried_is_not_suggested_again(make_ledger: MakeLedger) -> None:
+    """Eight variants, two of them the references: the next six trials take the other six."""
+    text = PAIR.replace("low = 2", "low = 1").replace("high = 3", "high = 3")
+    text += '[parameters.pooling]\ntype = "choice"\nchoices = ["max", "average"]\nwhy = "w"\n'
+    space = parse_space(text, name="pair", where="pair.toml")
+    ledger = make_ledger()
+    found = [settle(ledger, suggest(ledger, ordinal, space)) for ordinal in range(7)]
+    assert len({str(variant) for variant in found}) == 7
+    record = ledger.read()
+    assert [trial.number for trial in record.trials] == list(range(7))
+    assert {(trial.state, trial.attempts) for trial in record.trials} == {("complete", 1)}
+
+
+def test_where_nothing_else_is_left_a_variant_is_repeated(make_ledger: MakeLedger) -> None:
+    space = parse_space(PAIR, name="pair", where="pair.toml")
+    ledger = make_ledger()
+    found = [settle(ledger, suggest(ledger, ordinal, space)) for ordinal in range(2, 6)]
+    assert {variant.blocks for variant in found} == {2, 3}
+    repeated = [ledger.duplicates(ordinal) for ordinal in range(2, 6)]
+    assert repeated[0] == 0
+    assert repeated[-1] == MOST_DUPLICATES
+
+
+def test_two_workers_that_are_given_the_same_variant_do_not_both_train_it(
+    make_ledger: MakeLedger,
+) -> None:
+    """The one that asked first keeps it, though neither has ended."""
+    space = parse_space(PAIR, name="pair", where="pair.toml")
+    ledger = make_ledger()
+    first, second = (suggest(ledger, ordinal, space) for ordinal in (2, 3))
+    assert first.variant != second.variant
+
+
+@pytest.mark.parametrize("name", ["tpe", "random"])
+def test_every_sampler_gives_the_same_again_from_the_same_seed(
+    make_ledger: MakeLedger, name: str
+) -> None:
+    search, space = search_settings(name), find_space("seed")
+    ledgers = make_ledger(), make_ledger()
+    for ordinal in range(2, 14):
+        pair = []
+        for ledger in ledgers:
+            found = ask(ledger, ordinal, space=space, protocol=PROTOCOL, search=search, seed=SEED)
+            assert found is not None
+            pair.append(settle(ledger, found))
+        assert pair[0] == pair[1]

@@ -16,7 +16,7 @@ import pytest
 from study import metrics
 from study.dataset.manifest import Manifest
 from study.dataset.sources.opening import open_source
-from study.errors import TrialError
+from study.errors import DivergedError, TrialError
 from study.model.load import load_network
 from study.protocol import Augmentation, Protocol
 from study.records import HISTORY_COLUMNS, SCORES, VIEWS
@@ -74,16 +74,26 @@ def prepared(
 
 
 def run(
-    variant: Variant, protocol: Protocol, data: TrialData, folder: Path, seed: int = 3
+    variant: Variant,
+    protocol: Protocol,
+    data: TrialData,
+    folder: Path,
+    seed: int = 3,
+    prune_at: int | None = None,
 ) -> Trained:
     told: list[tuple[int, float]] = []
+
+    def on_epoch(epoch: int, score: float) -> bool:
+        told.append((epoch, score))
+        return epoch == prune_at
+
     result = train(
         variant,
         protocol=protocol,
         data=data,
         seed=seed,
         folder=folder,
-        on_epoch=lambda epoch, score: told.append((epoch, score)),
+        on_epoch=on_epoch,
     )
     return Trained(result=result, told=told, folder=folder, data=data)
 
@@ -212,7 +222,7 @@ def test_weights_that_are_no_numbers_fail_the_trial(
 ) -> None:
     too_fast = keras.optimizers.SGD(float("inf"))
     monkeypatch.setattr(loop, "build_optimizer", lambda _: too_fast)
-    with pytest.raises(TrialError, match=r"not a number after epoch 1; learning rate .* too high"):
+    with pytest.raises(DivergedError, match=r"the loss is not a number at step .* of epoch 1; .*"):
         run(SMALL, tiny, trained.data, tmp_path)
     assert not list(tmp_path.iterdir()), "nothing half-made is left"
 
@@ -279,3 +289,40 @@ def test_an_epoch_takes_every_image_floor_or_ceil_times_in_its_own_order(trained
         orders.append(epochs)
     np.testing.assert_array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0][0], orders[0][1])
+
+
+def test_a_trial_is_pruned_when_it_is_told_so(
+    trained: Trained, tiny: Protocol, tmp_path: Path
+) -> None:
+    """What it did until then is that of the whole trial; its network is not kept."""
+    pruned = run(SMALL, six_epochs(tiny), trained.data, tmp_path, prune_at=2)
+    assert (pruned.result.stopped_by, pruned.result.epochs) == ("pruned", 2)
+    assert pruned.told == trained.told[:2]
+    for name in ("train_loss", "validation_f_med"):
+        np.testing.assert_array_equal(pruned.history()[name], trained.history()[name][:2])
+    with np.load(tmp_path / "validation_counts.npz") as stored:
+        assert len(stored["augmented"]) == 2
+    assert not (tmp_path / "model.keras").exists()
+
+
+def test_a_trial_that_ends_by_itself_is_not_pruned_in_its_last_epoch(
+    trained: Trained, tiny: Protocol, tmp_path: Path
+) -> None:
+    ended = run(SMALL, tiny, trained.data, tmp_path, prune_at=tiny.epochs)
+    assert ended.result.stopped_by == "epochs"
+    assert (tmp_path / "model.keras").is_file()
+
+
+def test_a_network_that_recognises_one_class_only_is_dead_after_enough_samples(
+    trained: Trained, tiny: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images that are all alike get one answer, whatever is learned."""
+    monkeypatch.setattr(loop, "DEAD_SAMPLES", 2 * tiny.samples_per_epoch + 1)
+    sets = tuple(replace(item, images=np.full_like(item.images, 128)) for item in trained.data.sets)
+    data = replace(trained.data, sets=sets)
+    dead = run(SMALL, replace(tiny, epochs=50), data, tmp_path / "dead")
+    assert (dead.result.stopped_by, dead.result.epochs) == ("dead", 3)
+    assert dead.result.scores["train_f_med"] == 0
+    assert (tmp_path / "dead" / "model.keras").is_file()
+    alive = run(SMALL, replace(tiny, epochs=4), trained.data, tmp_path / "alive")
+    assert alive.result.stopped_by == "epochs"

@@ -1,0 +1,117 @@
+"""The training loop takes short cuts for speed; a plain one without any comes to the same."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from study import metrics
+from study.dataset.arrays import PartArrays
+from study.dataset.draws import draw_fixed_set
+from study.model.augmentation import RandomTransform
+from study.model.network import build_network, build_optimizer
+from study.protocol import Protocol
+from study.seeds import derive
+from study.training.data import EpochSamples, TrialData, assemble, class_weights
+from study.training.loop import train
+from study.variant import Variant
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+
+SEED, EPOCHS = 3, 3
+COLUMNS = ("train_loss", "validation_loss", "validation_plain_loss")
+
+
+@pytest.fixture(scope="module")
+def data(tiny: Protocol) -> TrialData:
+    """Noise in two classes, of which one is brighter in the middle."""
+    rng = np.random.default_rng(0)
+    parts = {}
+    for part, count in (("train", 40), ("validation", 16)):
+        labels = np.arange(count) % 3 // 2
+        images = rng.integers(0, 200, (count, *tiny.image_shape))
+        images[labels == 1, 8:14, 8:16] += 40
+        names = tuple(f"{part}-{k}" for k in range(count))
+        parts[part] = PartArrays(
+            images.astype(np.uint8), labels.astype(np.int64), np.arange(count), names, names
+        )
+    draws = {
+        part: draw_fixed_set(
+            images=len(arrays.labels),
+            samples=tiny.validation_samples,
+            augmentation=tiny.augmentation,
+            seed=k,
+        )
+        for k, (part, arrays) in enumerate(parts.items())
+    }
+    return assemble(train=parts["train"], validation=parts["validation"], draws=draws)
+
+
+def plain_loop(variant: Variant, protocol: Protocol, data: TrialData) -> list[list[float]]:
+    """One gradient step a batch, called from Python; return the losses of each epoch."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(derive(SEED, "weights"))
+    network = build_network(variant, protocol.image_shape)
+    augment = RandomTransform(protocol.augmentation, seed=derive(SEED, "augmentation"))
+    optimizer = build_optimizer(variant)
+    optimizer.build(network.trainable_variables)
+    weights = class_weights(data.train.labels, protocol)
+    samples = EpochSamples(
+        data.train,
+        samples=protocol.samples_per_epoch,
+        batch_size=variant.batch_size,
+        seed=derive(SEED, "samples"),
+    )
+    samples.on_epoch_end()  # the first draw is spent: Keras looks at two of its batches only
+    losses = []
+    for _ in range(protocol.epochs):
+        for batch in range(len(samples)):
+            images, labels = samples[batch]
+            with tf.GradientTape() as tape:
+                chance = network(augment(images, training=True), training=True)
+                each = keras.losses.binary_crossentropy(labels, chance)
+                weight = np.where(labels[:, 0] == 1, weights[1], weights[0])
+                loss = tf.reduce_mean(each * weight)
+            gradients = tape.gradient(loss, network.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        samples.on_epoch_end()
+        losses.append(
+            [
+                metrics.binary_scores(item.labels, network(item.images, training=False)[:, 0])[
+                    "loss"
+                ]
+                for item in data.sets
+            ]
+        )
+    return losses
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_the_loss_curves_are_those_of_a_plain_loop(
+    data: TrialData, tiny: Protocol, tmp_path: Path, optimizer: str, pooling: str
+) -> None:
+    """From the same seed, with dropout, class weights, augmentation and a last smaller batch."""
+    variant = Variant(
+        filters=8, blocks=2, dense_width=16, dropout=0.3, batch_size=20,
+        optimizer=optimizer, pooling=pooling, learning_rate=0.003,
+    )  # fmt: skip
+    protocol = replace(tiny, epochs=EPOCHS, samples_per_epoch=210)
+    train(
+        variant,
+        protocol=protocol,
+        data=data,
+        seed=SEED,
+        folder=tmp_path,
+        on_epoch=lambda _epoch, _score: False,
+    )
+    with (tmp_path / "history.csv").open(newline="") as file:
+        found = [[float(row[name]) for name in COLUMNS] for row in csv.DictReader(file)]
+    np.testing.assert_allclose(found, plain_loop(variant, protocol, data), rtol=2e-4)
+    assert found[0] != found[-1], "nothing was learned, so nothing was compared"
