@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +11,7 @@ import typer
 
 from study.cli import options
 from study.cli.fetch import fetch, user_cache
+from study.cli.terminal import printable, saying
 from study.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def audit(
     from study.seeds import split_seed
     from study.workspace import CACHE
 
-    with _saying("Reading the images"):
+    with saying("Reading the images"):
         opened = open_source(
             source,
             cache=runs / CACHE,
@@ -76,13 +75,13 @@ def audit(
             group_pattern=group_pattern,
             most_unreadable=1.0,
         )
-    with _saying(f"Comparing {len(opened.images):,} images"):
+    with saying(f"Comparing {len(opened.images):,} images"):
         refusal = None
         try:
             manifest = make_manifest(opened, split=split, ratio=shares, seed=split_seed(seed))
         except DataError as error:
             manifest, refusal = undivided(opened), str(error)
-    with _saying("Looking for shortcuts"):
+    with saying("Looking for shortcuts"):
         baselines = measure_baselines(opened, manifest)
         found = audit_source(opened, manifest, baselines, refusal=refusal)
     if html is not None:
@@ -112,7 +111,7 @@ def phantom(
     """
     from study.dataset.phantom.files import write_phantom
 
-    with _saying(f"Drawing {lesions} lesions"):
+    with saying(f"Drawing {lesions} lesions"):
         write_phantom(folder, lesions=lesions, frames=frames, seed=seed)
     print(folder)
     return 0
@@ -123,25 +122,12 @@ app.command("fetch")(fetch)
 app.command("phantom")(phantom)
 
 
-@contextmanager
-def _saying(what: str) -> Iterator[None]:
-    """Show on a terminal what is being done."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(f"{what} ..."):
-        yield
-
-
 def _print(found: Audit) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from study.cli.progress import finding_lines, left_out_lines, printable
+    from study.cli.progress import finding_lines, left_out_lines
 
     # A pipe has no width: nothing is wrapped or cut there.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from study.cli.terminal import printable
 from study.errors import SettingsError, near_miss
 
 if TYPE_CHECKING:
@@ -88,11 +89,7 @@ def _check_url(url: str) -> None:
 
 
 def _say(line: str) -> None:
-    print(_printable(line), file=sys.stderr, flush=True)
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -126,7 +123,7 @@ def _progress() -> Iterator[OnProgress]:
 
         def show(name: str, done: int, total: int | None) -> None:
             if name not in tasks:
-                tasks[name] = progress.add_task(escape(_printable(name)), total=total)
+                tasks[name] = progress.add_task(escape(printable(name)), total=total)
             progress.update(tasks[name], completed=done, total=total)
 
         yield show

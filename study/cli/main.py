@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from study import __version__
-from study.cli import data, model, results, run
+from study.cli import dashboard, data, model, results, run
+from study.cli.terminal import printable
 from study.errors import StudyError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("run")(run.run)
 app.command("list")(results.list_studies)
 app.command("show")(results.show)
 app.command("report")(results.report)
+app.command("dashboard")(dashboard.dashboard)
 app.command("export")(model.export)
 app.command("predict")(model.predict)
 app.add_typer(data.app, name="data")
@@ -79,7 +81,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    from study.cli.progress import printable
-
     print(f"study: {printable(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -1,49 +1,21 @@
-"""What a running study shows: a live view on a terminal, else one line a trial."""
+"""What a study says in lines: at its beginning, at the end of each trial, and at its end."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from statistics import fmean
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
+from study.cli.terminal import printable
 from study.records import StudyRecord, TrialRecord
-from study.summary import best_so_far, counts, winner
+from study.search.limits import FLAT_GAIN, FLAT_TRIALS
+from study.summary import best_so_far, winner
 from study.variant import Variant
 
 MOST_LEFT_OUT = 10
-
-Show = Callable[[StudyRecord], None]
-
-
-@contextmanager
-def watching(record: StudyRecord) -> Iterator[Show]:
-    """Say what is studied, then give a function that shows the study as it goes on."""
-    console = Console(stderr=True, highlight=False)
-    for line in opening_lines(record):
-        console.print(line, soft_wrap=True)
-    if not console.is_terminal:
-        yield _plain_lines(record)
-        return
-    with Live(console=console, refresh_per_second=2, transient=True) as live:
-        printed = _ended(record)
-
-        def show(now: StudyRecord) -> None:
-            for number, trial in _ended(now).items():
-                if number not in printed:
-                    printed[number] = trial
-                    live.console.print(escape(trial_line(trial, now)), soft_wrap=True)
-            live.update(view(now))
-
-        yield show
 
 
 def opening_lines(record: StudyRecord) -> list[str]:
@@ -75,6 +47,13 @@ def finding_lines(findings: Iterable[Mapping[str, str]], *, notes: bool = False)
     ]
 
 
+def say(lines: Iterable[str]) -> None:
+    """Print lines to standard error: broken between words on a terminal, else as they are."""
+    console = Console(stderr=True, highlight=False)
+    for line in lines:
+        console.print(printable(line), markup=False, soft_wrap=not console.is_terminal)
+
+
 def left_out_lines(skipped: Sequence[Sequence[str]]) -> list[str]:
     """Return a line of rich markup for each image that is left out, path and reason; ten at most.
 
@@ -86,18 +65,13 @@ def left_out_lines(skipped: Sequence[Sequence[str]]) -> list[str]:
     return [f"[yellow]Left out:[/] {escape(printable(line))}" for line in shown]
 
 
-def printable(text: str) -> str:
-    """Return a text with question marks for what no terminal shows."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def closing_lines(record: StudyRecord) -> list[str]:
     """Return the outcome: the winner, and its retest."""
     best = winner(record)
     if best is None:
         return []
     lines = [
-        f"Best: trial {best.number}, validation F_med {_score(best.validation_f_med)}: "
+        f"Best: trial {best.number}, validation F_med {score(best.validation_f_med)}: "
         f"{Variant(**best.variant).in_words()}"
     ]
     if record.retest:
@@ -108,92 +82,103 @@ def closing_lines(record: StudyRecord) -> list[str]:
         )
         lines.append(
             f"Retest{other} on {found['images']} images in {found['groups']} groups: F_med "
-            f"{_score(found['f_med'])} (95 % interval {low:.2f} to {high:.2f}), sensitivity "
-            f"{_score(found['sensitivity'])}, specificity {_score(found['specificity'])}; test "
+            f"{score(found['f_med'])} (95 % interval {low:.2f} to {high:.2f}), sensitivity "
+            f"{score(found['sensitivity'])}, specificity {score(found['specificity'])}; test "
             f"part used {found['uses']} time{'s' if found['uses'] > 1 else ''}"
         )
     return lines
 
 
-def trial_line(trial: TrialRecord, record: StudyRecord) -> str:
-    """Return one line on a trial that has ended."""
-    done = counts(record)
-    ended = done["complete"] + done["pruned"] + done["failed"]
-    head = f"[{ended}/{record.requested}] trial {trial.number} {trial.state}"
+def trial_line(trial: TrialRecord, record: StudyRecord, *, place: int) -> str:
+    """Return one line on a trial that was the ``place``-th to end."""
+    head = f"[{place}/{record.requested}] trial {trial.number} {trial.state}"
     if trial.state == "failed":
-        return f"{head}: {trial.cause}"
+        return printable(f"{head}: {trial.cause}")
     best = winner(record)
-    tail = f"; best {_score(best.validation_f_med)} (trial {best.number})" if best else ""
+    tail = f"; best {score(best.validation_f_med)} (trial {best.number})" if best else ""
+    at = "" if trial.best_epoch is None else f" at epoch {trial.best_epoch} of {trial.epochs}"
     return (
-        f"{head}: validation F_med {_score(best_so_far(trial))} at epoch {trial.best_epoch} of "
-        f"{trial.epochs}, {_duration(trial.seconds)}; {Variant(**trial.variant).in_words()}{tail}"
+        f"{head}: validation F_med {score(best_so_far(trial))}{at}, {duration(trial.seconds)}; "
+        f"{Variant(**trial.variant).in_words()}{tail}"
     )
 
 
-def view(record: StudyRecord) -> Group:
-    """Return the live view: trials done of total, best so far, and what runs now."""
-    done = counts(record)
-    ended = done["complete"] + done["pruned"] + done["failed"]
-    best = winner(record)
-    bar = Progress(
-        TextColumn("Trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
-    )
-    left = time_left(record)
-    told = f"best {_score(best.validation_f_med)} (trial {best.number})" if best else "no best yet"
-    told += f", {done['failed']} failed" if done["failed"] else ""
-    told += f", about {_duration(left)} left" if left is not None else ""
-    bar.add_task(told, total=record.requested, completed=min(ended, record.requested))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("Trial", "Epoch", "F_med", "Best", "Network"):
-        table.add_column(title, no_wrap=True, overflow="ellipsis")
-    for trial in record.trials:
-        if trial.state == "running":
-            latest = trial.progress[-1] if trial.progress else None
-            network = Variant(**trial.variant).in_words() if trial.variant else "being chosen"
-            cells = [str(trial.number), f"{trial.epochs}", _score(latest)]
-            table.add_row(*cells, _score(best_so_far(trial)), network)
-    return Group(bar, table)
+def running_line(record: StudyRecord, outlook: Outlook) -> str:
+    """Return one line on what runs: a sign of life between the ends of trials."""
+    running = [
+        f"trial {trial.number} at epoch {len(trial.progress)}, best {score(best_so_far(trial))}"
+        for trial in record.trials
+        if trial.state == "running"
+    ]
+    return f"After {outlook.in_words()}; running: {'; '.join(running) or 'none'}"
 
 
-def time_left(record: StudyRecord) -> float | None:
-    """Return the seconds that the study will still take, from its trials so far; None before."""
-    seconds = [t.seconds for t in record.trials if t.state == "complete" and t.seconds]
-    if not seconds:
-        return None
-    done = counts(record)
-    ended = done["complete"] + done["pruned"] + done["failed"]
-    running = [t for t in record.trials if t.state == "running" and t.started]
-    spent = sum(
-        min(fmean(seconds), (datetime.now(UTC) - datetime.fromisoformat(t.started)).total_seconds())
-        for t in running
-        if t.started
-    )
-    todo = max(0, record.requested - ended) * fmean(seconds) - spent
-    return max(0.0, todo) / max(1, len(running))
+def search_line(record: StudyRecord, jobs: int) -> str:
+    """Return how the study is searched, and by how many workers."""
+    sampler, pruner = (record.search.get(key) or {} for key in ("sampler", "pruner"))
+    pruned = f"pruner {pruner['name']}" if pruner else "no pruning"
+    workers = "1 worker" if jobs == 1 else f"{jobs} workers"
+    return f"Search: sampler {sampler.get('name', 'tpe')}, {pruned}; {workers}"
 
 
-def _plain_lines(record: StudyRecord) -> Show:
-    printed = _ended(record)
+def end_line(record: StudyRecord, why: str, command: str) -> str | None:
+    """Return why a search ended before all planned trials, and how to go on; None if it did not.
 
-    def show(now: StudyRecord) -> None:
-        for number, trial in _ended(now).items():
-            if number not in printed:
-                printed[number] = trial
-                print(trial_line(trial, now), file=sys.stderr, flush=True)
+    ``why`` is what ``run_search`` returns.
+    """
+    planned = f"{len(ended(record))} of {record.requested} trials have ended"
+    if why == "timeout":
+        again = "; another best trial will use the test part again" if record.retest else ""
+        return f"Time is up (--timeout): {planned}{again}. To go on: {command}"
+    if why == "flat":
+        return (
+            f"Stopped when flat: the last {FLAT_TRIALS} trials bettered validation F_med by less "
+            f"than {FLAT_GAIN}; {planned}. To go on all the same: the line without --stop-when-flat"
+        )
+    return None
 
-    return show
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is said of time, in seconds."""
+
+    elapsed: float
+    """Since this run began."""
+    left: float | None = None
+    """Until the planned trials have ended, as far as one can tell."""
+    stops_in: float | None = None
+    """Until the run ends by its time limit."""
+    may_end_early: bool = False
+    """The run ends when it finds nothing better any more."""
+    doing: str = ""
+    """What goes on instead of training."""
+
+    def in_words(self) -> str:
+        """Return, for example, ``12 min, about 1.4 h left``."""
+        if self.doing:
+            rest = self.doing
+        elif self.stops_in is not None and (self.left is None or self.stops_in < self.left):
+            rest = f"stops in {duration(max(0.0, self.stops_in))}"
+        elif self.left is None:
+            rest = "time left unknown"
+        else:
+            rest = f"{'at most' if self.may_end_early else 'about'} {duration(self.left)} left"
+        return f"{duration(self.elapsed)}, {rest}"
 
 
-def _ended(record: StudyRecord) -> dict[int, TrialRecord]:
+def ended(record: StudyRecord) -> dict[int, TrialRecord]:
+    """Return the trials that have ended, by number."""
     states = ("complete", "pruned", "failed")
     return {trial.number: trial for trial in record.trials if trial.state in states}
 
 
-def _score(value: float | None) -> str:
+def score(value: float | None) -> str:
+    """Write a score with three decimals, a dash where there is none."""
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Write a duration as seconds, minutes or hours."""
     if seconds is None:
         return "-"
     if seconds < 90:

@@ -14,7 +14,7 @@ from study.report import words
 from study.report.cautions import cautions
 from study.report.markup import Markup, element, join
 from study.report.offline import asset, embedded, policy
-from study.report.payload import page_data
+from study.report.payload import Curves, page_data
 from study.report.provenance import data_html, provenance_html
 from study.report.tables import table_html, table_info, trials_csv
 from study.report.verdict import verdict_html
@@ -22,17 +22,24 @@ from study.summary import best_so_far, counts, progress, ranked, winner
 
 
 def write_report(
-    record: StudyRecord, *, study_dir: Path, out_dir: Path, now: datetime | None = None
+    record: StudyRecord,
+    *,
+    study_dir: Path,
+    out_dir: Path,
+    now: datetime | None = None,
+    curves: Curves | None = None,
 ) -> Path:
     """Write ``index.html`` and ``trials.csv`` into ``out_dir`` and return the page's path.
 
     Each file is replaced at once, so that a reader never sees half of one. ``study_dir`` holds
     the trials' histories; any of them may be missing or still growing. ``now`` is the time that
-    the page gives as its own.
+    the page gives as its own. ``curves``, handed in again each time, spares the histories of ended
+    trials from being read anew.
 
     Raises ``SettingsError`` when ``out_dir`` cannot be written.
     """
-    page = page_html(record, study_dir=study_dir, now=now or datetime.now(UTC))
+    at = now or datetime.now(UTC)
+    page = page_html(record, study_dir=study_dir, now=at, curves=curves)
     target = out_dir / "index.html"
     try:
         write_text(out_dir / "trials.csv", trials_csv(record), errors="replace")
@@ -45,7 +52,9 @@ def write_report(
     return target
 
 
-def page_html(record: StudyRecord, *, study_dir: Path, now: datetime) -> str:
+def page_html(
+    record: StudyRecord, *, study_dir: Path, now: datetime, curves: Curves | None = None
+) -> str:
     """Return the whole page: text, table, data of the charts, styles and scripts."""
     from plotly.offline import get_plotlyjs
 
@@ -63,7 +72,7 @@ def page_html(record: StudyRecord, *, study_dir: Path, now: datetime) -> str:
         data=data_html(record),
         provenance=provenance_html(record),
         version=html.escape(record.versions.get("study", "")),
-        json=embedded(page_data(record, study_dir=study_dir)),
+        json=embedded(page_data(record, study_dir=study_dir, curves=curves)),
         plotly=plotly_js,
         charts=charts_js,
         script=page_js,

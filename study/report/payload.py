@@ -24,23 +24,32 @@ from study.summary import best_so_far, progress, ranked, winner
 POINTS = 400
 """Most epochs drawn of one trial."""
 
+FEWEST_POINTS = 50
+
 ALL_POINTS = 60_000
 """Most epochs drawn of all trials together, so that the page stays small with many trials."""
 
 
-def page_data(record: StudyRecord, *, study_dir: Path) -> dict[str, Any]:
+Curves = dict[int, tuple[tuple[int, int], dict[str, Any]]]
+"""What was drawn of ended trials, by number; with the attempt and the points it holds for."""
+
+
+def page_data(
+    record: StudyRecord, *, study_dir: Path, curves: Curves | None = None
+) -> dict[str, Any]:
     """Return the figures, the template of a history's charts, and every trial, best first.
 
-    Scores other than the loss are whole thousandths, which keeps the page small.
+    Scores other than the loss are whole thousandths, which keeps the page small. ``curves`` is
+    looked into before a history is read, and filled.
     """
+    curves = {} if curves is None else curves
     trials = ranked(record)
     best = winner(record)
     described = {trial.number: in_words(trial) for trial in trials}
     names = hyperparameters(record)
-    points = max(50, min(POINTS, ALL_POINTS // max(len(trials), 1)))
+    points = points_of_each(len(trials))
     found = []
     for rank, trial in enumerate(trials, 1):
-        path = study_dir / "trials" / str(trial.number) / "history.csv"
         roles = [leader(record)] if trial is best else []
         roles += ["reference"] if trial.number == 0 else []
         found.append(
@@ -56,7 +65,7 @@ def page_data(record: StudyRecord, *, study_dir: Path) -> dict[str, Any]:
                     ]
                     for name in names
                 ],
-                **_trial(trial, read_history(path, trial, points=points)),
+                **_drawn(trial, study_dir, points, curves),
             }
         )
     return {
@@ -71,6 +80,29 @@ def page_data(record: StudyRecord, *, study_dir: Path) -> dict[str, Any]:
         "dark": DARK,
         "trials": found,
     }
+
+
+def points_of_each(trials: int) -> int:
+    """Return how many epochs of each trial are drawn: 400, halved while the page would be large.
+
+    Halving rather than sharing evenly: what was drawn before another trial came stays of use.
+    """
+    points = POINTS
+    while points > FEWEST_POINTS and points * trials > ALL_POINTS:
+        points //= 2
+    return points
+
+
+def _drawn(trial: TrialRecord, study_dir: Path, points: int, curves: Curves) -> dict[str, Any]:
+    holds_for = trial.ledger_number, points
+    kept, found = curves.get(trial.number, (None, {}))
+    if kept == holds_for:
+        return found
+    path = study_dir / "trials" / str(trial.number) / "history.csv"
+    found = _trial(trial, read_history(path, trial, points=points))
+    if trial.state in ("complete", "pruned", "failed"):
+        curves[trial.number] = holds_for, found
+    return found
 
 
 def _template(score: str) -> dict[str, Any]:

@@ -7,12 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from study.cli.main import main
+from study.protocol import Protocol
+from study.records import StudyRecord, TrialRecord
+from study.variant import REFERENCE
 
 Draw = Callable[..., Path]
 Outcome = tuple[int, str, str]
@@ -88,3 +92,43 @@ def study(
         return status, *capsys.readouterr()
 
     return run
+
+
+def make_record(trials: list[dict[str, Any]], **changes: Any) -> StudyRecord:
+    """Return a study with these trials, numbered in their order; ``epochs`` is the protocol's."""
+    named = [
+        TrialRecord(
+            **{
+                "number": number,
+                "ledger_number": number,
+                "params": {},
+                "variant": REFERENCE.as_dict(),
+                "validation_f_med": trial.get("validation_f_med"),
+                **trial,
+            }
+        )
+        for number, trial in enumerate(trials)
+    ]
+    parts = {part: {"images": 10, "groups": 4} for part in ("train", "validation", "test")}
+    data = {"name": "drawn", "images": 30, "groups": 12, "positive": "malignant"}
+    values = {
+        "name": "a-study",
+        "created": "2026-11-23T07:59:30+00:00",
+        "command": "study run",
+        "requested": len(trials),
+        "protocol": Protocol(epochs=changes.pop("epochs", 1000)),
+        "space": {"name": "seed"},
+        "dataset": {**data, "synthetic": False, "skipped": []},
+        "split": {"kind": "grouped", "parts": parts},
+        "seed": 0,
+        "versions": {},
+        "machine": {},
+        "search": {"sampler": {"name": "tpe"}, "pruner": {"name": "median"}},
+    }
+    return StudyRecord(trials=named, **{**values, **changes})
+
+
+@pytest.fixture(scope="session")
+def make_study() -> Callable[..., StudyRecord]:
+    """Return :func:`make_record`."""
+    return make_record

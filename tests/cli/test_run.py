@@ -292,3 +292,26 @@ def test_a_random_split_is_warned_of_and_an_interrupt_keeps_the_study(
     assert straddling > 0
     assert len(warnings) == 1
     assert warnings[0].startswith(f"Error: {straddling} of 24 groups are in more than one part: ")
+
+
+def test_a_run_ends_in_time_with_what_can_be_had_and_goes_on_later(
+    tmp_path: Path,
+    images_in: Callable[..., Path],
+    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+) -> None:
+    """Quiet, it says no more than the outcome; the same line goes on with another such time."""
+    images_in(tmp_path / "images")
+    line = ["run", "--data", "images", "--name", "timed", "--trials", "400", *BUDGETS]
+    line += ["--timeout", "15s", "--jobs", "1", "--pruner", "halving", "--quiet", "--json"]
+    status, out, err = in_process_of_its_own(*line, cwd=tmp_path)
+    document = json.loads(out)
+    trials, said = document["trials"], err.splitlines()
+    assert (status, document["state"]) == (0, "unfinished")
+    ended = trials["complete"] + trials["pruned"] + trials["failed"]
+    (end,) = [text for text in said if text.startswith("Time is up (--timeout): ")]
+    assert f" {ended} of 400 trials have ended" in end
+    assert "To go on: study run --data images --name timed" in end
+    assert (document["retest"] is not None) == (trials["complete"] > 0)
+    heads = ("Best: ", "Retest on ", "Time is up", "Report: ")
+    assert all(text.startswith(heads) for text in said)
+    assert Path(tmp_path / document["report"]).is_file()

@@ -1,0 +1,78 @@
+"""The report of a study that runs: written now and then, beside the caller's own work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from study.errors import SettingsError
+from study.records import StudyRecord
+from study.report.page import write_report
+from study.report.payload import Curves
+
+LARGEST_SHARE = 0.05
+"""Share of the time that writing may take; where it takes more, it is done less often."""
+
+
+class ReportRefresh:
+    """Writes the report every ``seconds`` in a thread of its own, if anything has changed.
+
+    The caller shares the interpreter with that thread, but never waits for it. What was drawn of
+    ended trials is kept, so that only running ones are read again. ``on_error`` gets the message
+    when the folder cannot be written, once: a search goes on without its report. Used as a
+    context, it waits at the end for a report that is being written.
+    """
+
+    def __init__(
+        self,
+        *,
+        study_dir: Path,
+        out_dir: Path,
+        seconds: float,
+        on_error: Callable[[str], None],
+    ) -> None:
+        self._study_dir, self._out_dir = study_dir, out_dir
+        self._every, self._on_error = seconds, on_error
+        self._curves: Curves = {}
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="report")
+        self._writing: Future[float] | None = None
+        self._written: StudyRecord | None = None
+        self._due = time.monotonic()
+        self._complaint: str | None = None
+
+    def __enter__(self) -> ReportRefresh:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True)
+
+    def tick(self, record: StudyRecord) -> None:
+        """Begin to write the report of ``record`` if it is time to, and return at once."""
+        if self._writing is not None:
+            if not self._writing.done():
+                return
+            self._finish(self._writing)
+            self._writing = None
+        begun = any(trial.epochs for trial in record.trials)
+        if not begun or time.monotonic() < self._due or record == self._written:
+            return
+        self._written = record
+        self._writing = self._thread.submit(self._write, record)
+
+    def _write(self, record: StudyRecord) -> float:
+        """Write the report and return how many seconds it took."""
+        began = time.monotonic()
+        write_report(record, study_dir=self._study_dir, out_dir=self._out_dir, curves=self._curves)
+        return time.monotonic() - began
+
+    def _finish(self, writing: Future[float]) -> None:
+        took = 0.0
+        try:
+            took = writing.result()
+        except SettingsError as error:
+            if self._complaint is None:
+                self._complaint = str(error)
+                self._on_error(self._complaint)
+        self._due = time.monotonic() + max(self._every - took, took / LARGEST_SHARE)
