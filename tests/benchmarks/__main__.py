@@ -10,7 +10,17 @@ from typing import cast
 
 from tests.benchmarks.result import Benchmark, machine, report, write
 
-BENCHMARKS = ("groups", "phantom")
+BENCHMARKS = (
+    "groups",
+    "phantom",
+    "search",
+    "epoch",
+    "workers",
+    "overhead",
+    "start",
+    "memory",
+    "rivals",
+)
 
 OUTPUT = Path(".benchmarks")
 """Ignored by git."""
