@@ -27,9 +27,9 @@ MEMORY_SHARE = 0.8
 BASE_BYTES = 800_000_000
 """Resident memory of a worker that trains the smallest network; nearly all of it is TensorFlow."""
 
-COPIES_TRAINED, COPIES_EVALUATED = 2.1, 1.0
+COPIES_TRAINED, COPIES_EVALUATED = 2.3, 1.0
 """Memory that training and evaluation keep, in multiples of the activations of one batch each;
-with ``BASE_BYTES`` within -1 and +12 % of what eight networks of 0.8 to 1.7 GB took on Linux."""
+with ``BASE_BYTES`` within -1 and +12 % of what six networks of 0.8 to 1.7 GB took on Linux."""
 
 WEIGHT_COPIES = 5
 """Weights, gradients, two moments of Adam, and a copy on the way to the disk."""
