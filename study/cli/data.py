@@ -46,10 +46,11 @@ def audit(
 ) -> int:
     """Find copies, leaks, shortcuts and broken files in a set of images.
 
-    Exit status 2 when more than a tenth of the images are broken, or any with `--strict`; what was
-    found is printed all the same.
     The split is the one that `study run` with the same options would use. For example
     `study data audit images/ --split random`.
+
+    Exit status 2 when more than a tenth of the images are broken, or any with `--strict`; what was
+    found is printed all the same.
     """
     options.check_seed(seed)
     shares = options.parse_ratio(ratio)

@@ -22,27 +22,11 @@ from study.errors import LedgerError
 from study.ledger import Ledger
 from study.records import StudyRecord, TrialRecord
 from study.search.driver import interruptible, only_driver
+from study.space import Space
 from study.workspace import StudyFolder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
 
-SPACE = """
-question = "Does a tiny search survive everything?"
-[parameters.filters]
-type = "int"
-low = 4
-high = 16
-why = "Small enough for a test."
-[parameters.learning_rate]
-type = "float"
-low = 1e-3
-high = 1e-2
-log = true
-why = "It decides what is learned in a few epochs."
-[fixed]
-blocks = 2
-dense_width = 16
-"""
 TRIALS = 4
 SAME = ("number", "state", "params", "variant", "seed", "best_epoch", "epochs", "macs")
 SAME_SCORES = ("validation_f_med", "validation_f_med_plain", "train_f_med")
@@ -55,13 +39,14 @@ class Place:
     path: Path
     data: Path
     start_study: Callable[..., subprocess.Popen[str]]
+    space: str
 
     @property
     def study(self) -> StudyFolder:
         return StudyFolder(self.path / "runs" / "it")
 
     def start(self, *options: object, trials: int = TRIALS) -> subprocess.Popen[str]:
-        (self.path / "tiny.toml").write_text(SPACE)
+        (self.path / "tiny.toml").write_text(self.space)
         line = ["run", "--data", self.data, "--name", "it", "--space", "tiny.toml"]
         line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "96"]
         line += ["--validation-samples", "48", "--trials", trials, "--seed", "2", "--json"]
@@ -151,9 +136,12 @@ def assert_same_ranking(found: dict[str, Any], expected: dict[str, Any]) -> None
 def make_place(
     two_classes: Path,
     start_study: Callable[..., subprocess.Popen[str]],
+    tiny_space: Space,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[], Place]:
-    return lambda: Place(tmp_path_factory.mktemp("place"), two_classes, start_study)
+    return lambda: Place(
+        tmp_path_factory.mktemp("place"), two_classes, start_study, tiny_space.text
+    )
 
 
 @pytest.fixture(scope="module")

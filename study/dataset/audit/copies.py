@@ -68,19 +68,26 @@ def near_copies(source: Source, groups: Sequence[str], parts: Sequence[str]) -> 
 
 def in_words(near: Mapping[str, Any], images: int) -> str:
     """Return what is known of near-copies, in one or two sentences."""
-    tested = f"{near['test_images']:,} of {near['test_compared']:,} test images"
+    part = next((part for part in HELD_OUT if near[f"{part}_compared"]), None)
+    tested = (
+        f"{near[f'{part}_images']:,} of {near[f'{part}_compared']:,} {part} images" if part else ""
+    )
+    others = " and ".join(
+        "training" if name == "train" else name for name in HELD_OUT[part or "test"]
+    )
     if near["sampled"]:
-        return (
-            "There are too many images to compare all. On a sample, "
-            f"{tested} have a near-copy among {near['others_compared']:,} training and validation "
-            "images."
+        told = (
+            f" On a sample, {tested} have a near-copy among {near['others_compared']:,} {others} "
         )
+        return "There are too many images to compare all." + (f"{told}images." if part else "")
     known = f"Of {images:,} images compared, {near['images']:,} have a near-copy"
     if near["chained"] is not None:
         known += (
             ", so many that they chain into one group: what is alike here need not be the same scan"
         )
-    return f"{known}; {tested} have one in training or validation."
+    return (
+        f"{known}; {tested} have one in {others.replace(' and ', ' or ')}." if part else f"{known}."
+    )
 
 
 def _evenly(places: NDArray[np.intp], most: int) -> NDArray[np.intp]:

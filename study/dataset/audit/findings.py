@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from study import metrics
+from study.dataset.audit.copies import HELD_OUT
 from study.dataset.audit.files import file_findings
 from study.dataset.audit.result import GRADES, Audit, Finding, is_shortcut, number
 from study.dataset.groups import THRESHOLDS
@@ -78,9 +79,8 @@ def _leaks(audit: Audit) -> Iterator[Finding]:
 
 def _near_copies(audit: Audit) -> Iterator[Finding]:
     near = audit.near_copies
-    tested, compared = near["test_images"], near["test_compared"]
     if near["sampled"]:
-        grave = tested > _NEGLIGIBLE * compared
+        grave = any(near[f"{p}_images"] > _NEGLIGIBLE * near[f"{p}_compared"] for p in HELD_OUT)
         yield Finding(
             grade="error" if grave else "note",
             code="copies-sampled",
@@ -89,11 +89,11 @@ def _near_copies(audit: Audit) -> Iterator[Finding]:
             "--group-pattern.",
         )
         return
-    elsewhere = tested + near["validation_images"]
+    elsewhere = sum(near[f"{part}_images"] for part in HELD_OUT)
     told = audit.grouping == "content" and near["threshold"] == THRESHOLDS[0]
     told |= audit.split["kind"] == "random" and audit.straddling_groups > 0
     if elsewhere and not told:
-        counts = {part: near[f"{part}_images"] for part in ("test", "validation")}
+        counts = {part: near[f"{part}_images"] for part in HELD_OUT}
         said = " and ".join(
             f"{count:,} of {number(near[f'{part}_compared'], f'{part} image')}"
             for part, count in counts.items()

@@ -205,6 +205,13 @@ def test_above_the_limit_a_sample_is_compared_across_parts(
     assert f"{near['test_images']} of {near['test_compared']} test images have a near-copy" in (
         message(audit, "copies-sampled")
     )
+    without_test = open_source(str(lesions), cache=lesions.parent)
+    random = make_manifest(without_test, split="random", ratio=(80, 20, 0), seed=0)
+    leaking = audit_source(without_test, random)
+    assert graded(leaking)["copies-sampled"] == "error"
+    assert "validation images have a near-copy among 33 training images" in message(
+        leaking, "copies-sampled"
+    )
     monkeypatch.setattr("study.dataset.audit.copies.SAMPLE", 2)
     sampled = audited(lesions).near_copies
     assert (sampled["test_compared"], sampled["others_compared"]) == (2, 2)
@@ -328,6 +335,7 @@ def test_what_cannot_be_divided_is_audited_all_the_same(tmp_path: Path, save: Sa
     assert audit.findings[0].code == "no-split"
     assert graded(audit)["label-conflicts"] == "error"
     assert audit.split["parts"]["undivided"]["images"] == 2
+    assert audit.near_copies["in_words"] == "Of 2 images compared, 2 have a near-copy."
 
 
 def test_a_shortcut_is_told_from_chance(lesions: Path) -> None:
