@@ -14,7 +14,7 @@ def quiet_backend() -> Iterator[None]:
     TensorFlow greets with lines that no setting silences. Python's own errors are not affected:
     they are raised and printed after the block.
     """
-    from study.search.driver import BACKEND_ENVIRONMENT
+    from study.model.backend import BACKEND_ENVIRONMENT
 
     for key, value in BACKEND_ENVIRONMENT.items():
         os.environ.setdefault(key, value)

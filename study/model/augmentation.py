@@ -10,6 +10,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from study.dataset.draws import Draws, transform_ranges
+from study.model.parts import in_parts
 from study.protocol import Augmentation
 
 
@@ -18,13 +19,17 @@ class RandomTransform(keras.layers.Layer):  # type: ignore[misc]
     """Rotate, shift, shear, zoom and flip every image of a batch at random, in training only.
 
     Input and output are float images (batch, height, width, channels) of any value range; what
-    falls outside is filled with the nearest pixel. Each image gets its own transform.
+    falls outside is filled with the nearest pixel. Each image gets its own transform. ``parts`` is
+    in how many the batch is computed.
     """
 
-    def __init__(self, augmentation: Augmentation, *, seed: int, **kwargs: Any) -> None:
+    def __init__(
+        self, augmentation: Augmentation, *, seed: int, parts: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.augmentation = augmentation
         self.seed = seed
+        self.parts = parts
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, images: Any, training: bool = False) -> Any:
@@ -34,7 +39,7 @@ class RandomTransform(keras.layers.Layer):  # type: ignore[misc]
             return images
         low, high = transform_ranges(self.augmentation)
         uniform = keras.random.uniform((ops.shape(images)[0], len(low)), seed=self.generator)
-        return apply_transforms(images, low + (high - low) * uniform)
+        return in_parts(apply_transforms, self.parts, images, low + (high - low) * uniform)
 
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""

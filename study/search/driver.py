@@ -14,20 +14,12 @@ from types import FrameType
 from study.attempts import ENDED, Attempts
 from study.errors import LedgerError, StudyError, UserError
 from study.ledger import Ledger
+from study.model.backend import BACKEND_ENVIRONMENT
 from study.records import StudyRecord, TrialRecord
 from study.search.limits import FLAT_GAIN, FLAT_TRIALS, Budget, TrialLimits
 from study.search.process import WorkerProcess, passed_limit
 from study.search.resources import physical_cores
 from study.workspace import StudyFolder
-
-BACKEND_ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    # Off by default on processors without AVX-512, where it makes a step a quarter faster. It has
-    # to be chosen before TensorFlow is imported.
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-}
-"""Defaults for the environment of a process that trains or predicts."""
 
 POLL_SECONDS, LONGEST_POLL = 0.5, 5.0
 TICK_SHARE = 0.05

@@ -22,6 +22,7 @@ from study.dataset.draws import read_draws
 from study.dataset.manifest import Manifest
 from study.errors import DivergedError, StudyError
 from study.ledger import Ledger, now
+from study.model.backend import start_backend
 from study.records import StudyRecord
 from study.search.resources import predicted_memory
 from study.search.sampler import FIRST, Suggestion, ask
@@ -200,12 +201,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
     _end_with_parent()
-    import tensorflow as tf
-
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    start_backend(arguments.threads)
     try:
         work(StudyFolder(arguments.folder), total=arguments.trials)
     except StudyError as error:

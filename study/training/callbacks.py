@@ -31,7 +31,6 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        network: Any,
         sets: Sequence[EvaluationSet],
         *,
         history: Path,
@@ -50,16 +49,15 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         self.dead = False
         """Train F_med was 0 in all epochs up to ``dead_after``."""
         self._dead_after = dead_after
-        self._network, self._sets = network, sets
+        self._sets = sets
         self._history, self._on_epoch = history, on_epoch
         self._inputs = {item.name: ops.convert_to_tensor(item.images, "float32") for item in sets}
         self._started = time.monotonic()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stop as soon as the loss is not a number: a running mean never becomes one again."""
+    def on_train_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop as soon as the loss is not a number: it never becomes one again."""
         if not math.isfinite((logs or {}).get("loss", 0.0)):
-            where = f"step {batch + 1} of epoch {len(self.rows) + 1}"
-            self._diverge(f"the loss is not a number at {where}")
+            self._diverge(f"the loss is not a number in epoch {len(self.rows) + 1}")
 
     def _diverge(self, what: str) -> None:
         self.diverged = self.diverged or what
@@ -72,7 +70,7 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         row: dict[str, float] = {"epoch": epoch + 1}
         probability = {}
         for item in self._sets:
-            chance = predict(self._network, self._inputs[item.name])
+            chance = predict(self.model, self._inputs[item.name])
             probability[item.name] = chance
             scores = metrics.binary_scores(item.labels, chance)
             row.update({f"{item.name}_{name}": value for name, value in scores.items()})

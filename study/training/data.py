@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,34 +101,29 @@ def class_weights(labels: NDArray[np.int64], protocol: Protocol) -> dict[int, fl
     return {k: float(len(labels) / (2 * counts[k])) for k in range(2)}
 
 
-class EpochSamples(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of training images, drawn anew for every epoch.
+@dataclass(frozen=True, kw_only=True)
+class EpochSamples:
+    """The samples of each epoch: every image floor or ceil(samples / images) times.
 
-    An epoch takes every image floor or ceil(samples / images) times, in an order that depends on
-    the seed and on the number of the epoch only. Augmentation happens in the network.
+    Their order depends on the seed and on the number of the epoch only. Augmentation comes later.
     """
 
-    def __init__(self, part: PartArrays, *, samples: int, batch_size: int, seed: int) -> None:
-        super().__init__()
-        self._part, self._samples, self._batch_size, self._seed = part, samples, batch_size, seed
-        self._epoch = 0
-        self._order = self._draw()
+    part: PartArrays
+    class_weights: Mapping[int, float]
+    samples: int
+    """An epoch's."""
+    chunk: int
+    """Samples that are handed out at once; the last of an epoch may be fewer."""
+    seed: int
 
-    def _draw(self) -> NDArray[np.int64]:
-        rng = np.random.default_rng(derive(self._seed, "epoch", self._epoch))
-        return balanced_indices(len(self._part.labels), self._samples, rng)
-
-    def __len__(self) -> int:
-        """Return the number of batches of an epoch; the last one may be smaller."""
-        return -(-self._samples // self._batch_size)
-
-    def __getitem__(self, batch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Return images (b, h, w, c) and labels (b, 1) of one batch."""
-        start = batch * self._batch_size
-        index = self._order[start : start + self._batch_size]
-        return self._part.images[index], self._part.labels[index, None].astype(np.float32)
-
-    def on_epoch_end(self) -> None:
-        """Draw the next epoch."""
-        self._epoch += 1
-        self._order = self._draw()
+    def epoch(
+        self, number: int
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield the images (n, h, w, c), labels (n, 1) and weights (n,) of an epoch, from 0."""
+        rng = np.random.default_rng(derive(self.seed, "epoch", number))
+        order = balanced_indices(len(self.part.labels), self.samples, rng)
+        weight = np.array([self.class_weights[k] for k in (0, 1)], np.float32)
+        for start in range(0, self.samples, self.chunk):
+            index = order[start : start + self.chunk]
+            labels = self.part.labels[index]
+            yield self.part.images[index], labels[:, None].astype(np.float32), weight[labels]

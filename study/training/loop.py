@@ -10,10 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from study.dataset.arrays import PartArrays
 from study.errors import DivergedError
 from study.files import replacing
 from study.model.augmentation import RandomTransform
 from study.model.network import build_network, build_optimizer
+from study.model.parts import batch_parts
 from study.model.training_graph import training_layers
 from study.protocol import Protocol
 from study.records import SCORES, VIEWS
@@ -21,10 +23,8 @@ from study.seeds import derive
 from study.training.callbacks import Evaluation
 from study.training.data import EpochSamples, TrialData, class_weights
 from study.training.diagnosis import diagnose, smooth_best
+from study.training.step import TrainingModel, samples_per_call
 from study.variant import Variant
-
-STEPS_PER_CALL = 32
-"""Training steps that one call into the backend runs: fewer calls, less overhead."""
 
 DEAD_SAMPLES = 200_000
 """Training samples by which a network that learns at all recognises some of both classes; SGD
@@ -66,25 +66,8 @@ def train(
     Raises ``DivergedError`` within ``STEPS_PER_CALL`` steps of the loss being no number.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(derive(seed, "weights"))
-    network = build_network(variant, protocol.image_shape)
-    augment = RandomTransform(protocol.augmentation, seed=derive(seed, "augmentation"))
-    layers = training_layers(network)
-    model = keras.Sequential([keras.Input(protocol.image_shape), augment, *layers])
-    samples = EpochSamples(
-        data.train,
-        samples=protocol.samples_per_epoch,
-        batch_size=variant.batch_size,
-        seed=derive(seed, "samples"),
-    )
-    model.compile(
-        optimizer=build_optimizer(variant),
-        loss="binary_crossentropy",
-        steps_per_execution=min(STEPS_PER_CALL, len(samples)),
-    )
+    network, model, samples = untrained(variant, protocol=protocol, part=data.train, seed=seed)
     evaluation = Evaluation(
-        network,
         data.sets,
         history=folder / "history.csv",
         on_epoch=on_epoch,
@@ -96,14 +79,7 @@ def train(
         checkpoint, "val_f_med", mode="max", save_best_only=True, save_weights_only=True
     )
     try:
-        model.fit(
-            samples,
-            epochs=protocol.epochs,
-            class_weight=class_weights(data.train.labels, protocol),
-            callbacks=[evaluation, stopping, saving],
-            verbose=0,
-            shuffle=False,
-        )
+        model.train(samples, epochs=protocol.epochs, callbacks=[evaluation, stopping, saving])
         if evaluation.diverged:
             raise DivergedError(
                 f"{evaluation.diverged}; learning rate {variant.learning_rate:.3g} is probably "
@@ -120,6 +96,34 @@ def train(
         with replacing(folder / "model.keras") as scratch:
             network.save(scratch)
     return _result(evaluation, data, protocol, seed, stopped_by)
+
+
+def untrained(
+    variant: Variant, *, protocol: Protocol, part: PartArrays, seed: int
+) -> tuple[Any, TrainingModel, EpochSamples]:
+    """Return a variant's network, what trains it, and the samples that it is trained on.
+
+    Whatever Keras kept of earlier networks in this process is dropped.
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(derive(seed, "weights"))
+    network, parts = build_network(variant, protocol.image_shape), batch_parts()
+    model = TrainingModel(
+        [keras.Input(protocol.image_shape), *training_layers(network, parts)],
+        augment=RandomTransform(
+            protocol.augmentation, seed=derive(seed, "augmentation"), parts=parts
+        ),
+        batch_size=variant.batch_size,
+        optimizer=build_optimizer(variant),
+    )
+    samples = EpochSamples(
+        part=part,
+        class_weights=class_weights(part.labels, protocol),
+        samples=protocol.samples_per_epoch,
+        chunk=samples_per_call(variant.batch_size, protocol.image_shape),
+        seed=derive(seed, "samples"),
+    )
+    return network, model, samples
 
 
 def _stopped_by(evaluation: Evaluation, out_of_patience: bool, protocol: Protocol) -> str:

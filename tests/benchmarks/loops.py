@@ -140,6 +140,9 @@ def matrix_product(turn: Turn, side: int, seconds: float) -> None:
     """Multiply square float32 matrices; a turn lasts some seconds and finds ``gigaflops``."""
     import tensorflow as tf
 
+    # A product is one operation, so its threads are those within it.
+    threads = tf.config.threading.get_inter_op_parallelism_threads()
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     left, right = tf.random.normal((2, side, side))
     tf.matmul(left, right)
     turn()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -136,14 +135,9 @@ def _forest() -> Figure:
 
 
 def _start_backend(threads: int) -> None:
-    from study.search.driver import BACKEND_ENVIRONMENT
+    from study.model.backend import start_backend
 
-    for key, value in BACKEND_ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    start_backend(threads)
 
 
 def _train(size: Size, seed: int, judge: PartArrays, options: Namespace) -> dict[str, Any]:

@@ -68,28 +68,13 @@ def record_variant(
     import keras
 
     from study import metrics
-    from study.model.augmentation import RandomTransform
-    from study.model.network import build_network, build_optimizer
     from study.protocol import Protocol
     from study.training.callbacks import predict
-    from study.training.data import EpochSamples, class_weights
+    from study.training.loop import untrained
     from study.variant import Variant
 
-    variant = Variant(**values)
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
     protocol = Protocol(samples_per_epoch=STEP_SAMPLES)
-    network = build_network(variant, protocol.image_shape)
-    augment = RandomTransform(protocol.augmentation, seed=seed)
-    model = keras.Sequential([keras.Input(protocol.image_shape), augment, network])
-    samples = EpochSamples(
-        data.train, samples=STEP_SAMPLES, batch_size=variant.batch_size, seed=seed
-    )
-    model.compile(
-        optimizer=build_optimizer(variant),
-        loss="binary_crossentropy",
-        steps_per_execution=len(samples),
-    )
+    _, model, samples = untrained(Variant(**values), protocol=protocol, part=data.train, seed=seed)
     sets = data.sets[1:]
     inputs = [keras.ops.convert_to_tensor(item.images, "float32") for item in sets]
     if oracle is not None:
@@ -99,21 +84,15 @@ def record_variant(
 
     def judge(_epoch: int, _logs: Any) -> None:
         for item, images, rows in zip(sets, inputs, correct, strict=True):
-            chance = predict(network, images)
+            chance = predict(model, images)
             rows.append(item.correct(chance, metrics.THRESHOLD) * np.isfinite(chance).all())
         if oracle is not None:
-            chance = predict(network, oracle_input)
+            chance = predict(model, oracle_input)
             right = (chance >= metrics.THRESHOLD) == (oracle.labels == 1)
             true.append(np.bincount(oracle.labels[right], minlength=2))
 
-    model.fit(
-        samples,
-        epochs=STEPS,
-        class_weight=class_weights(data.train.labels, protocol),
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=judge)],
-        verbose=0,
-        shuffle=False,
-    )
+    judging = keras.callbacks.LambdaCallback(on_epoch_end=judge)
+    model.train(samples, epochs=STEPS, callbacks=[judging])
     found = {
         name: np.array(rows, np.uint16) for name, rows in zip(CURVES[:2], correct, strict=True)
     }
@@ -164,12 +143,10 @@ def load(name: str, data: str) -> tuple[Any, Any | None]:
 
 def record(name: str, data: str, folder: Path, threads: int) -> None:
     """Record every variant that nobody has recorded or is recording."""
-    import tensorflow as tf
-
+    from study.model.backend import start_backend
     from study.seeds import derive
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    start_backend(threads)
     folder.mkdir(parents=True, exist_ok=True)
     sets, oracle = load(name, data)
     variants = draw_variants(VARIANTS)
@@ -259,8 +236,6 @@ def main() -> None:
     if options.pack:
         print(pack(options.name, folder))
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
         record(options.name, options.data, folder, options.threads)
 
 

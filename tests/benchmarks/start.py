@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from study.model.backend import BACKEND_ENVIRONMENT
 from study.protocol import Protocol
-from study.search.driver import BACKEND_ENVIRONMENT
 from study.variant import REFERENCE
 from tests.benchmarks.loops import make_study
 from tests.benchmarks.result import Figure, Result

@@ -115,25 +115,20 @@ def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
     return median(a / b for a, b in zip(above, below, strict=True))
 
 
-def start_backend(threads: int | None) -> None:
+def _start_backend(threads: int | None) -> None:
     """Set TensorFlow up as a worker does, or leave it all but as it comes; no GPU either way."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     if threads is None:
         return
-    from study.search.driver import BACKEND_ENVIRONMENT
+    from study.model.backend import start_backend
 
-    for key, value in BACKEND_ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    start_backend(threads)
 
 
 def _begin(
     pipe: Connection, work: Callable[..., None], arguments: tuple[Any, ...], threads: int | None
 ) -> None:
     turn = Turn(pipe)
-    start_backend(threads)
+    _start_backend(threads)
     work(turn, *arguments)

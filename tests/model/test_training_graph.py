@@ -25,12 +25,14 @@ SMALL = replace(REFERENCE, filters=8, dense_width=16)
         replace(SMALL, blocks=1),
     ],
 )
-def test_outputs_and_gradients_are_those_of_the_network(variant: Variant) -> None:
+@pytest.mark.parametrize("parts", [1, 2, 8])
+def test_outputs_and_gradients_are_those_of_the_network(variant: Variant, parts: int) -> None:
+    """Also in more parts than there are images."""
     keras.utils.set_random_seed(1)
     network = build_network(variant, SHAPE)
     for weight in network.trainable_variables:  # biases begin at zero
         weight.assign(weight + 0.1)
-    trained = keras.Sequential([keras.Input(SHAPE), *training_layers(network)])
+    trained = keras.Sequential([keras.Input(SHAPE), *training_layers(network, parts)])
     assert {id(w) for w in trained.weights} == {id(w) for w in network.weights}
     images = np.random.default_rng(0).uniform(0, 255, (6, *SHAPE)).astype(np.float32)
     found = []

@@ -222,7 +222,7 @@ def test_weights_that_are_no_numbers_fail_the_trial(
 ) -> None:
     too_fast = keras.optimizers.SGD(float("inf"))
     monkeypatch.setattr(loop, "build_optimizer", lambda _: too_fast)
-    with pytest.raises(DivergedError, match=r"the loss is not a number at step .* of epoch 1; .*"):
+    with pytest.raises(DivergedError, match=r"the loss is not a number in epoch 1; .*"):
         run(SMALL, tiny, trained.data, tmp_path)
     assert not list(tmp_path.iterdir()), "nothing half-made is left"
 
@@ -276,16 +276,20 @@ def test_an_epoch_takes_every_image_floor_or_ceil_times_in_its_own_order(trained
     numbered = replace(part, images=np.arange(len(part.labels))[:, None, None, None])
     orders = []
     for _ in range(2):
-        samples = EpochSamples(numbered, samples=100, batch_size=32, seed=5)
+        samples = EpochSamples(
+            part=numbered, class_weights={0: 0.5, 1: 2.0}, samples=100, chunk=32, seed=5
+        )
         epochs = []
-        for _ in range(2):
-            batches = [samples[k] for k in range(len(samples))]
-            order = np.concatenate([images[:, 0, 0, 0] for images, _ in batches])
-            labels = np.concatenate([label[:, 0] for _, label in batches])
+        for epoch in range(2):
+            chunks = list(samples.epoch(epoch))
+            assert [len(images) for images, _, _ in chunks] == [32, 32, 32, 4]
+            order = np.concatenate([images[:, 0, 0, 0] for images, _, _ in chunks])
+            labels = np.concatenate([label[:, 0] for _, label, _ in chunks])
+            weights = np.concatenate([weight for _, _, weight in chunks])
             np.testing.assert_array_equal(labels, part.labels[order])
+            np.testing.assert_array_equal(weights, np.where(labels == 1, 2.0, 0.5))
             assert {*np.bincount(order)} <= {100 // len(part.labels), 1 + 100 // len(part.labels)}
             epochs.append(order)
-            samples.on_epoch_end()
         orders.append(epochs)
     np.testing.assert_array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0][0], orders[0][1])

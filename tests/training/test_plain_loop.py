@@ -18,8 +18,10 @@ from study.model.augmentation import RandomTransform
 from study.model.network import build_network, build_optimizer
 from study.protocol import Protocol
 from study.seeds import derive
+from study.training import loop, step
 from study.training.data import EpochSamples, TrialData, assemble, class_weights
 from study.training.loop import train
+from study.training.step import samples_per_call
 from study.variant import Variant
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
@@ -54,7 +56,11 @@ def data(tiny: Protocol) -> TrialData:
 
 
 def plain_loop(variant: Variant, protocol: Protocol, data: TrialData) -> list[list[float]]:
-    """One gradient step a batch, called from Python; return the losses of each epoch."""
+    """One gradient step a batch, called from Python; return the losses of each epoch.
+
+    Samples are augmented by as many at once as in the loop that is tested, so that both draw the
+    same random numbers.
+    """
     keras.utils.clear_session()
     keras.utils.set_random_seed(derive(SEED, "weights"))
     network = build_network(variant, protocol.image_shape)
@@ -63,24 +69,25 @@ def plain_loop(variant: Variant, protocol: Protocol, data: TrialData) -> list[li
     optimizer.build(network.trainable_variables)
     weights = class_weights(data.train.labels, protocol)
     samples = EpochSamples(
-        data.train,
+        part=data.train,
+        class_weights=weights,
         samples=protocol.samples_per_epoch,
-        batch_size=variant.batch_size,
+        chunk=samples_per_call(variant.batch_size, protocol.image_shape),
         seed=derive(SEED, "samples"),
     )
-    samples.on_epoch_end()  # the first draw is spent: Keras looks at two of its batches only
     losses = []
-    for _ in range(protocol.epochs):
-        for batch in range(len(samples)):
-            images, labels = samples[batch]
-            with tf.GradientTape() as tape:
-                chance = network(augment(images, training=True), training=True)
-                each = keras.losses.binary_crossentropy(labels, chance)
-                weight = np.where(labels[:, 0] == 1, weights[1], weights[0])
-                loss = tf.reduce_mean(each * weight)
-            gradients = tape.gradient(loss, network.trainable_variables)
-            optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        samples.on_epoch_end()
+    for epoch in range(protocol.epochs):
+        for images, labels, _ in samples.epoch(epoch):
+            images = augment(images, training=True)
+            for start in range(0, len(labels), variant.batch_size):
+                batch = slice(start, start + variant.batch_size)
+                with tf.GradientTape() as tape:
+                    chance = network(images[batch], training=True)
+                    each = keras.losses.binary_crossentropy(labels[batch], chance)
+                    weight = np.where(labels[batch, 0] == 1, weights[1], weights[0])
+                    loss = tf.reduce_mean(each * weight)
+                gradients = tape.gradient(loss, network.trainable_variables)
+                optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         losses.append(
             [
                 metrics.binary_scores(item.labels, network(item.images, training=False)[:, 0])[
@@ -92,17 +99,29 @@ def plain_loop(variant: Variant, protocol: Protocol, data: TrialData) -> list[li
     return losses
 
 
+@pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_the_loss_curves_are_those_of_a_plain_loop(
-    data: TrialData, tiny: Protocol, tmp_path: Path, optimizer: str, pooling: str
+    data: TrialData,
+    tiny: Protocol,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
+    pooling: str,
+    parts: int,
 ) -> None:
-    """From the same seed, with dropout, class weights, augmentation and a last smaller batch."""
+    """From the same seed, with dropout, class weights, augmentation and a last smaller batch.
+
+    The 202 samples of an epoch are two whole calls and a batch of two, fewer than the parts.
+    """
+    monkeypatch.setattr(step, "STEPS_PER_CALL", 5)
+    monkeypatch.setattr(loop, "batch_parts", lambda: parts)
     variant = Variant(
         filters=8, blocks=2, dense_width=16, dropout=0.3, batch_size=20,
         optimizer=optimizer, pooling=pooling, learning_rate=0.003,
     )  # fmt: skip
-    protocol = replace(tiny, epochs=EPOCHS, samples_per_epoch=210)
+    protocol = replace(tiny, epochs=EPOCHS, samples_per_epoch=202)
     train(
         variant,
         protocol=protocol,
