@@ -29,7 +29,7 @@ BASE_BYTES = 800_000_000
 
 COPIES_TRAINED, COPIES_EVALUATED = 2.3, 1.0
 """Memory that training and evaluation keep, in multiples of the activations of one batch each;
-with ``BASE_BYTES`` within -1 and +12 % of what six networks of 0.8 to 1.7 GB took on Linux."""
+with ``BASE_BYTES`` within +1 and +8 % of what six networks of 0.8 to 1.3 GB took on Linux."""
 
 WEIGHT_COPIES = 5
 """Weights, gradients, two moments of Adam, and a copy on the way to the disk."""

@@ -39,7 +39,8 @@ class TrainingModel(keras.Sequential):  # type: ignore[misc]
         # XLA, which Keras would choose on a GPU, would compile every size of a batch.
         self.compile(optimizer=optimizer, jit_compile=False)
         self.optimizer.build(self.trainable_variables)
-        self._steps = tf.function(self._take_steps, autograph=False, reduce_retracing=True)
+        self.take_steps = tf.function(self._take_steps, autograph=False, reduce_retracing=True)
+        """One call: images (n, h, w, c), labels (n, 1), weights (n,); returns their mean loss."""
 
     def train(self, samples: EpochSamples, *, epochs: int, callbacks: Sequence[Any]) -> None:
         """Train for some epochs, or until a callback sets ``stop_training``.
@@ -55,7 +56,7 @@ class TrainingModel(keras.Sequential):  # type: ignore[misc]
             logs: dict[str, float] = {}
             for number, chunk in enumerate(samples.epoch(epoch)):
                 called.on_train_batch_begin(number)
-                logs = {"loss": float(self._steps(*chunk))}
+                logs = {"loss": float(self.take_steps(*chunk))}
                 called.on_train_batch_end(number, logs)
                 if self.stop_training:
                     break

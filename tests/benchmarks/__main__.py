@@ -15,6 +15,7 @@ BENCHMARKS = (
     "phantom",
     "search",
     "epoch",
+    "profile",
     "workers",
     "overhead",
     "start",
