@@ -75,7 +75,7 @@ def test_a_network_that_diverges_has_failed_at_once(
     trial = work(0)
     assert (trial.state, trial.attempts) == ("failed", 1)
     assert trial.cause is not None
-    assert trial.cause.startswith("the loss is not a number at step")
+    assert trial.cause.startswith("the loss is not a number in epoch 1")
     assert study[1].open_ordinals(2) == [1]
 
 
