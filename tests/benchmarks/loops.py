@@ -94,15 +94,17 @@ def our_loop(turn: Turn, path: Path) -> None:
 def article_loop(turn: Turn, images: Path, samples: int, validation_samples: int) -> None:
     """Train the reference network as the article did: files, ``ImageDataGenerator``, ``fit``.
 
-    A turn is an epoch with its validation, both parts augmented and drawn anew. Left out are the
-    article's own metrics, which cost it a little more, and its class weights, which had no effect.
+    A turn is an epoch with its validation, both parts augmented and drawn anew; it has as many
+    steps as see the samples, since each pass over the images ends with a short batch. Left out are
+    the article's own metrics, which cost it a little more, and its class weights, which had no
+    effect.
     """
     import keras
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     from study.model.network import build_network, build_optimizer
 
-    def endless(part: str) -> Iterator[Any]:
+    def flow(part: str) -> Any:
         generator = ImageDataGenerator(
             rotation_range=40,
             width_shift_range=0.2,
@@ -114,7 +116,7 @@ def article_loop(turn: Turn, images: Path, samples: int, validation_samples: int
             fill_mode="nearest",
         )
         height, width, _ = Protocol().image_shape
-        yield from generator.flow_from_directory(
+        return generator.flow_from_directory(
             images / part,
             target_size=(height, width),
             color_mode="grayscale",
@@ -122,18 +124,27 @@ def article_loop(turn: Turn, images: Path, samples: int, validation_samples: int
             batch_size=BATCH,
         )
 
+    def endless(part: Any) -> Iterator[Any]:
+        yield from part  # fit would end a part that it knows the length of
+
+    train, validation = flow("train"), flow("validation")
     network = build_network(REFERENCE, Protocol().image_shape)
     network.compile(optimizer=build_optimizer(REFERENCE), loss="binary_crossentropy")
     network.fit(
-        endless("train"),
-        steps_per_epoch=max(1, samples // BATCH),
-        validation_data=endless("validation"),
-        validation_steps=max(1, validation_samples // BATCH),
+        endless(train),
+        steps_per_epoch=steps(samples, images=train.n, batches=len(train)),
+        validation_data=endless(validation),
+        validation_steps=steps(validation_samples, images=validation.n, batches=len(validation)),
         epochs=10_000,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: turn())],
         shuffle=False,
         verbose=0,
     )
+
+
+def steps(samples: int, *, images: int, batches: int) -> int:
+    """Return in how many batches about ``samples`` are seen; a pass over ``images`` has some."""
+    return max(1, round(samples / images * batches))
 
 
 def matrix_product(turn: Turn, side: int, seconds: float) -> None:

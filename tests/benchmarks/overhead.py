@@ -23,7 +23,7 @@ RATIO, LARGE = 1.5, 1_000
 """Most that a trial may cost, as a multiple of Optuna's own, with a ledger of this size or more."""
 
 EPOCHS, REPORTED = 30, 20
-"""Epochs of a told trial; the one that is reported, past the pruner's warm-up."""
+"""Most epochs of a told trial; the one that is reported, past two rungs of the pruner."""
 
 PLAIN = "plain"
 
@@ -105,10 +105,10 @@ def our_trials(turn: Turn, path: Path, told: int, trials: int) -> None:
     def no_training(*_: Any, on_epoch: Any, **__: Any) -> TrialResult:
         nonlocal asking
         asking = time.perf_counter() - began
-        result = _result(rng)
+        score = float(rng.uniform(0.5, 0.8))
         tick()
-        on_epoch(REPORTED, result["scores"]["validation_f_med"])
-        return TrialResult(**result)
+        on_epoch(REPORTED, score)
+        return TrialResult(**_result(score))
 
     worker.train = no_training
     for _ in range(total - told):
@@ -140,7 +140,7 @@ def optuna_trials(turn: Turn, database: Path) -> None:
         began = time.perf_counter()
         trial = optuna_study.ask(items)
         asking = time.perf_counter() - began
-        score = _result(rng)["scores"]["validation_f_med"]
+        score = float(rng.uniform(0.5, 0.8))
         trial.report(score, REPORTED)
         trial.should_prune()
         optuna_study.tell(trial, score)
@@ -148,7 +148,10 @@ def optuna_trials(turn: Turn, database: Path) -> None:
 
 
 def fill(study: Path, database: Path, size: int) -> None:
-    """Put told trials into a ledger, and the same without our attributes into a plain study."""
+    """Put told trials into a ledger, and the same without our attributes into a plain study.
+
+    The pruner's own attributes are in both.
+    """
     import optuna
     from sqlalchemy import event
 
@@ -178,52 +181,64 @@ def fill(study: Path, database: Path, size: int) -> None:
 
 
 def _told(size: int) -> Iterator[Any]:
-    """Yield complete trials of random variants of the space ``seed``, as a worker tells them."""
-    from optuna.samplers import RandomSampler
-    from optuna.trial import TrialState, create_trial
+    """Yield told trials of random variants of the space ``seed``, as a worker tells them.
+
+    They are reported to the search's own pruner, in memory, which ends most of them early and
+    leaves its marks on all: that is what a rung of a large study looks like.
+    """
+    import optuna
+    from optuna.trial import TrialState
 
     from study.ledger import distributions, now
     from study.model.capacity import capacity
+    from study.search.strategy import make_pruner, search_settings
     from study.space import find_space
     from study.variant import REFERENCE
 
     space, shape, rng = find_space("seed"), Protocol().image_shape, np.random.default_rng(0)
-    sampler, items = RandomSampler(seed=0), distributions(space)
-    limit = (space.max_macs_ratio or np.inf) * capacity(REFERENCE, shape).macs
+    items, limit = distributions(space), np.inf
+    if space.max_macs_ratio is not None:
+        limit = space.max_macs_ratio * capacity(REFERENCE, shape).macs
+    drawn = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        pruner=make_pruner(search_settings(), Protocol()),
+    )
     told = 0
     while told < size:
-        params = {k: sampler.sample_independent(None, None, k, item) for k, item in items.items()}
-        variant = space.variant(params)
+        trial = drawn.ask(items)
+        variant = space.variant(trial.params)
         network = capacity(variant, shape)
         if network.macs > limit:
+            drawn.tell(trial, state=TrialState.FAIL)
             continue
-        result = _result(rng)
-        score = result["scores"]["validation_f_med"]
-        yield create_trial(
-            state=TrialState.COMPLETE,
-            value=score,
-            params=params,
-            distributions=items,
-            intermediate_values={k + 1: score * (k + 1) / EPOCHS for k in range(EPOCHS)},
-            user_attrs={
-                "ordinal": told,
-                "worker": "host:1",
-                "variant": variant.as_dict(),
-                "params": params,
-                **vars(network),
-                "seed": told,
-                "seconds": 300.0,
-                "started": now(),
-                "ended": now(),
-                **result,
-            },
+        best, pruned, epoch, score = float(rng.uniform(0.5, 0.8)), False, 0, 0.0
+        while epoch < EPOCHS and not pruned:
+            epoch += 1
+            score = best * epoch / EPOCHS
+            trial.report(score, epoch)
+            pruned = trial.should_prune()
+        frozen = drawn.tell(
+            trial,
+            None if pruned else score,
+            state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
         )
+        stopped_by = "pruned" if pruned else "patience"
+        result = {**_result(score), "best_epoch": epoch, "epochs": epoch, "stopped_by": stopped_by}
+        frozen.user_attrs = {
+            "worker": "host:1",
+            "ordinal": told,
+            "variant": variant.as_dict(),
+            "plan": {"params": trial.params, **vars(network), "seed": told},
+            "started": now(),
+            "result": {**result, "seconds": 300.0, "ended": now()},
+        }
+        yield frozen
         told += 1
 
 
-def _result(rng: np.random.Generator) -> dict[str, Any]:
+def _result(score: float) -> dict[str, Any]:
     """Return what a training comes to, as large as a real one."""
-    score = float(rng.uniform(0.5, 0.8))
     side = {"verdict": "within the noise", "standard_error": 0.0123456789, "gap": 0.0123456789}
     return {
         "best_epoch": REPORTED,

@@ -44,7 +44,7 @@ STRATEGIES: dict[str, tuple[str, dict[str, Any] | None]] = {
             {"name": "halving", "min_resource": first, "reduction_factor": factor,
              "min_early_stopping_rate": 0},
         )
-        for first, factor in ((1, 4), (2, 4), (2, 6), (3, 2), (3, 4), (5, 3), (10, 3))
+        for first, factor in ((1, 4), (2, 4), (2, 6), (3, 2), (3, 4), (5, 3), (10, 3), (20, 4))
     },
     "TPE, Hyperband from 5, factor 3": (
         "tpe", {"name": "hyperband", "min_resource": 5, "reduction_factor": 3},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -20,6 +22,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes")
 
 MakeStudy = Callable[[Protocol], tuple[StudyFolder, Ledger]]
 
+START_SECONDS = 90
+"""Most from the start of a worker to its first epoch, on a busy machine."""
+
 
 @pytest.fixture
 def endless(make_study: MakeStudy, tiny: Protocol) -> tuple[StudyFolder, Ledger]:
@@ -28,17 +33,25 @@ def endless(make_study: MakeStudy, tiny: Protocol) -> tuple[StudyFolder, Ledger]
 
 
 def search(
-    study: tuple[StudyFolder, Ledger], budget: Budget, limits: TrialLimits | None = None
+    study: tuple[StudyFolder, Ledger],
+    budget: Budget,
+    limits: TrialLimits | None = None,
+    on_tick: Callable[[StudyRecord], object] = lambda _: None,
 ) -> tuple[str, list[StudyRecord]]:
     """Run a search with one worker; return why it ended and what its ticks saw."""
     seen: list[StudyRecord] = []
+
+    def tick(record: StudyRecord) -> None:
+        seen.append(record)
+        on_tick(record)
+
     reason = run_search(
         *study,
         budget=budget,
         jobs=1,
         limits=limits or TrialLimits(),
         interruption=Interruption(),
-        on_tick=seen.append,
+        on_tick=tick,
     )
     return reason, seen
 
@@ -63,14 +76,29 @@ def test_a_trial_that_passes_a_limit_is_tried_once_more_and_then_has_failed(
 def test_a_run_whose_time_is_over_leaves_its_trial_to_the_next_run(
     endless: tuple[StudyFolder, Ledger],
 ) -> None:
-    ledger = endless[1]
+    """A tick that waits for the trial's first epoch lets the time pass, however slow the start."""
+    folder, ledger = endless
     reason, _ = search(endless, Budget(trials=1, seconds=0))
     assert (reason, ledger.read().trials) == ("timeout", [])
-    ledger.claim(ledger.optuna_study.ask(), 0)
-    reason, seen = search(endless, Budget(trials=1, seconds=1))
+    trained: list[TrialRecord] = []
+
+    def wait_for_an_epoch(_: StudyRecord) -> None:
+        latest = time.monotonic() + START_SECONDS
+        while not trained:
+            assert time.monotonic() < latest, folder.log.read_text()
+            time.sleep(0.05)
+            trained.extend(trial for trial in ledger.read().trials if trial.epochs)
+
+    reason, seen = search(endless, Budget(trials=1, seconds=0.5), on_tick=wait_for_an_epoch)
     assert reason == "timeout"
+    assert [trial.state for trial in trained] == ["running"]
     assert not ledger.optuna_study.get_trials(states=(TrialState.RUNNING,))
-    assert {trial.state for trial in seen[-1].trials} == {"interrupted"}
+    (trial,) = seen[-1].trials
+    assert (trial.state, trial.attempts) == ("interrupted", 1)
+    assert trial.cause == "the run's --timeout was over"
+    assert trial.progress[:1] == trained[0].progress[:1], "what it reported is kept"
+    assert trial.worker == trained[0].worker is not None
+    assert not psutil.pid_exists(int(trial.worker.rpartition(":")[2]))
     assert ledger.open_ordinals(1) == [0]
 
 
