@@ -78,6 +78,18 @@ class DivergedError(TrialError):
 
 
 def near_miss(word: str, allowed: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string."""
-    close = difflib.get_close_matches(word, list(allowed), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Return ``" (did you mean 'x'?)"`` for the closest allowed word, or an empty string.
+
+    Upper and lower case count as the same.
+    """
+    by_lower = {name.lower(): name for name in allowed}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
+
+
+def in_a_line(error: Exception) -> str:
+    """Return what an error says, with its type unless it is one of the program's own."""
+    line = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, StudyError):
+        return line
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -58,7 +58,8 @@ def view(
 
     parts: list[RenderableType] = [_bar(record, outlook, width - MARGIN), _counts(record)]
     if shown:
-        parts += [Text(), _workers(record, seats, shown, columns)]
+        starting = 0 if outlook.doing else _waiting(record)
+        parts += [Text(), _workers(record, seats, shown, starting, columns)]
     if best:
         parts += [Text(), _best(best, columns)]
     if failure:
@@ -113,6 +114,13 @@ def sparkline(values: Iterable[float], width: int) -> str:
     return "".join(BARS[min(len(BARS) - 1, int(mean * len(BARS)))] for mean in means)
 
 
+def _waiting(record: StudyRecord) -> int:
+    """Return how many planned trials have not ended and are not being trained."""
+    taken = ("complete", "pruned", "failed", "running")
+    planned = [trial for trial in record.trials if trial.number < record.requested]
+    return record.requested - sum(trial.state in taken for trial in planned)
+
+
 def _bar(record: StudyRecord, outlook: Outlook, width: int) -> Table:
     done = counts(record)
     ended = min(record.requested, done["complete"] + done["pruned"] + done["failed"])
@@ -146,15 +154,17 @@ def _columns(width: int, *, unicode: bool) -> _Columns:
 
 
 def _workers(
-    record: StudyRecord, seats: Sequence[int | None], shown: int, columns: _Columns
+    record: StudyRecord, seats: Sequence[int | None], shown: int, starting: int, columns: _Columns
 ) -> Table:
+    """Return a row a worker; ``starting`` of those without a trial are about to take one."""
     table = _table("Worker", "Trial", "Epoch", "F_med", "Best", columns=columns)
     by_number = {trial.number: trial for trial in record.trials}
     cut = shown if shown == len(seats) else shown - 1
     for seat, number in enumerate(seats[:cut], 1):
         trial = None if number is None else by_number.get(number)
         if trial is None:
-            _row(table, str(seat), ["-", "-", "-", "-"], [], "no trial", columns)
+            words, starting = ("starting" if starting > 0 else "no trial"), starting - 1
+            _row(table, str(seat), ["-", "-", "-", "-"], [], words, columns)
             continue
         latest = trial.progress[-1] if trial.progress else None
         cells = [str(trial.number), str(len(trial.progress)), score(latest)]

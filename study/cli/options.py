@@ -56,7 +56,7 @@ Sampler = Annotated[
 Pruner = Annotated[
     str | None,
     in_search(
-        help="; ".join(f"`{name}` {what}" for name, what in PRUNERS.items())
+        help="; ".join(f"`{name}`: {what}" for name, what in PRUNERS.items())
         + f" [default: {DEFAULT_PRUNER}; none with --quick]."
     ),
 ]
@@ -146,7 +146,8 @@ def parse_search(
         raise SettingsError(f"--no-pruning and --pruner {pruner} contradict each other; name one")
     # Ten epochs are too few for a pruner to save much, and eight trials too few to lose any.
     never = no_pruning or (quick and pruner is None)
-    return search_settings(sampler, None if never else pruner or DEFAULT_PRUNER)
+    chosen = DEFAULT_PRUNER if pruner is None else pruner
+    return search_settings(sampler, None if never else chosen)
 
 
 def check_seed(seed: int) -> None:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from study.cli.terminal import printable
 from study.records import StudyRecord, TrialRecord
 from study.search.limits import FLAT_GAIN, FLAT_TRIALS
-from study.summary import best_so_far, winner
+from study.summary import best_so_far, counts, winner
 from study.variant import Variant
 
 MOST_LEFT_OUT = 10
@@ -70,9 +70,10 @@ def closing_lines(record: StudyRecord) -> list[str]:
     best = winner(record)
     if best is None:
         return []
+    positive = printable(str(record.dataset["positive"]))
     lines = [
-        f"Best: trial {best.number}, validation F_med {score(best.validation_f_med)}: "
-        f"{Variant(**best.variant).in_words()}"
+        f"Best: trial {best.number}, validation F_med {score(best.validation_f_med)} (positive "
+        f"class {positive}): {Variant(**best.variant).in_words()}"
     ]
     if record.retest:
         found = record.retest
@@ -94,6 +95,8 @@ def trial_line(trial: TrialRecord, record: StudyRecord, *, place: int) -> str:
     head = f"[{place}/{record.requested}] trial {trial.number} {trial.state}"
     if trial.state == "failed":
         return printable(f"{head}: {trial.cause}")
+    # It is complete and its score is 0: without a word that would look like bad luck.
+    head += ", dead (train F_med stayed 0)" if trial.stopped_by == "dead" else ""
     best = winner(record)
     tail = f"; best {score(best.validation_f_med)} (trial {best.number})" if best else ""
     at = "" if trial.best_epoch is None else f" at epoch {trial.best_epoch} of {trial.epochs}"
@@ -136,6 +139,18 @@ def end_line(record: StudyRecord, why: str, command: str) -> str | None:
             f"than {FLAT_GAIN}; {planned}. To go on all the same: the line without --stop-when-flat"
         )
     return None
+
+
+def interrupted_line(record: StudyRecord | None, command: str) -> str:
+    """Return what is kept of a run that was interrupted, and how to go on.
+
+    ``record`` is None where there was no study yet.
+    """
+    again = 0 if record is None else counts(record)["interrupted"]
+    trials = f"; {again} running trial{'s begin' if again > 1 else ' begins'} again"
+    return (
+        f"study: interrupted, what had ended is kept{trials if again else ''}; to go on: {command}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

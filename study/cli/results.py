@@ -36,7 +36,7 @@ def find_study(runs: Path, name: str) -> tuple[StudyFolder, Ledger]:
 
 
 def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
-    """List the studies with their trials and their best validation F_med."""
+    """List the studies: trials that ended of those planned, and the best validation F_med."""
     from study.ledger import Ledger
     from study.summary import counts, winner
     from study.workspace import study_folder, study_names
@@ -48,14 +48,14 @@ def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
         except LedgerError as error:
             print(f"study: {error}", file=sys.stderr)
             continue
-        best = winner(record)
+        best, state = winner(record), counts(record)
         rows.append(
             {
                 "study": name,
                 "created": record.created,
                 "data": record.dataset["name"],
                 "split": record.split["kind"],
-                "complete": counts(record)["complete"],
+                **{key: state[key] for key in ("complete", "pruned", "failed")},
                 "requested": record.requested,
                 "best": best.number if best else None,
                 "validation_f_med": best.validation_f_med if best else None,
@@ -74,7 +74,7 @@ def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
                     str(row["created"])[:10],
                     row["data"],
                     row["split"],
-                    f"{row['complete']}/{row['requested']}",
+                    f"{row['complete'] + row['pruned'] + row['failed']}/{row['requested']}",
                     row["best"],
                     row["validation_f_med"],
                 ]

@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -165,21 +165,22 @@ def run(
     chosen |= {"fit": fit, "resize_filter": resize_filter}
     protocol = _protocol(image_size, {**(QUICK if quick else {}), **chosen}, quick=quick)
 
-    from study.cli.progress import say
+    from study.cli.progress import interrupted_line, say
     from study.cli.terminal import saying
     from study.cli.watching import Run
     from study.dataset.sources.opening import MOST_UNREADABLE, open_source
     from study.search.driver import interruptible, only_driver
     from study.search.resources import default_jobs
-    from study.search.setup import make_setup, open_study, take_up
+    from study.search.setup import changed_search, make_setup, open_study, take_up
     from study.space import find_space
     from study.workspace import CACHE
 
     command = shlex.join(["study", *sys.argv[1:]])
     searched = find_space(space)
+    ledger: Ledger | None = None
     try:
         with interruptible() as interruption:
-            with saying("Reading the images"):
+            with nullcontext() if quiet else saying("Reading the images"):
                 source = open_source(
                     data,
                     cache=runs / CACHE,
@@ -191,25 +192,30 @@ def run(
             options.check_writable("--reports", reports)
             noted: dict[str, Any] = {"command": command, "requested": budget.trials}
             noted["search"] = search
-            with saying("Dividing and auditing them"):
+            with nullcontext() if quiet else saying("Dividing and auditing them"):
                 setup = make_setup(
                     source, split=split, ratio=shares, protocol=protocol, space=searched, seed=seed
                 )
                 folder, ledger = open_study(runs, name, setup, **noted)
             trained = sum(row.part in ("train", "validation") for row in setup.manifest.rows)
-            run = Run(
-                jobs=jobs or default_jobs(searched, protocol, trained),
-                budget=budget,
-                limits=limits,
-                report_seconds=refresh_seconds or REPORT_SECONDS,
-                quiet=quiet,
-            )
+            most = jobs or default_jobs(searched, protocol, trained)
             with only_driver(folder):
+                changed = changed_search(ledger.read(), search)
+                if changed and not quiet:
+                    say([changed])
                 take_up(ledger, setup, **noted)
+                run = Run(
+                    # As many workers as there is work for: they share the cores.
+                    jobs=max(1, min(most, ledger.unfinished(budget.trials))),
+                    budget=budget,
+                    limits=limits,
+                    report_seconds=refresh_seconds or REPORT_SECONDS,
+                    quiet=quiet,
+                )
                 why = _search_and_retest(folder, ledger, run, reports, interruption)
                 record = ledger.read()
     except KeyboardInterrupt:
-        say([f"study: interrupted, nothing is lost; to go on: {command}"])
+        say([interrupted_line(None if ledger is None else ledger.read(), command)])
         return 130
     page = _write_report(record, folder, reports)
     if as_json:
@@ -269,7 +275,7 @@ def _search_and_retest(
             with quiet_backend():
                 retest(folder, ledger)
     except KeyboardInterrupt:
-        with suppress(SettingsError):
+        with suppress(Exception):  # how to go on matters more than the page
             _write_report(ledger.read(), folder, reports)
         raise
     return why

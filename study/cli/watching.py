@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -83,10 +84,50 @@ def watching(record: StudyRecord, run: Run) -> Iterator[Show]:
     if not console.is_terminal:
         yield _Lines(record, run)
         return
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with (
+        keys_ignored(sys.stdin),
+        Live(console=console, auto_refresh=False, transient=True) as live,
+    ):
         show = _View(live, record, run, opening)
         show(record)
         yield show
+
+
+@contextmanager
+def keys_ignored(keyboard: TextIO | None) -> Iterator[None]:
+    """Neither echo what is typed while the block runs nor leave it to the shell; Ctrl-C works.
+
+    An echoed Enter would tear the view. Nothing is done where the keyboard is no terminal or
+    there is no ``termios`` (Windows), nor in the background: it would stop the process.
+    """
+    try:
+        import termios
+    except ImportError:
+        yield
+        return
+    if keyboard is None or not _in_foreground(keyboard):
+        yield
+        return
+    before = termios.tcgetattr(keyboard)
+    silent = list(before)
+    silent[3] &= ~(termios.ECHO | termios.ICANON)  # ISIG stays: Ctrl-C, Ctrl-Z
+    termios.tcsetattr(keyboard, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        # It may be in the background by now, or its terminal closed.
+        if _in_foreground(keyboard):
+            with suppress(termios.error):
+                termios.tcsetattr(keyboard, termios.TCSANOW, before)
+                termios.tcflush(keyboard, termios.TCIFLUSH)
+
+
+def _in_foreground(keyboard: TextIO) -> bool:
+    """Tell whether this is the terminal that controls this process, and listens to it."""
+    try:
+        return os.tcgetpgrp(keyboard.fileno()) == os.getpgrp()
+    except (OSError, ValueError):  # no terminal, closed
+        return False
 
 
 class _News:

@@ -17,8 +17,8 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
     The bias is added in a step of its own: Keras adds it by TensorFlow's ``BiasAdd``, whose
     gradient oneDNN fuses with that of the filters; for an input of one channel the fused kernel
     takes four times as long as the two apart. And where the pooling takes the maximum, bias and
-    activation come after it: they are monotone, so the result is the same to the last bit, for a
-    quarter of the work.
+    activation come after it: they are monotone, so that for finite numbers the result is the same
+    to the last bit, for a quarter of the work.
     """
 
     def __init__(self, convolution: Any, pooling: Any, **kwargs: Any) -> None:

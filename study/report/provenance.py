@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from typing import Any
 
 from study.protocol import Protocol
@@ -20,6 +21,30 @@ GROUPING = {
     "none": "no: every image counts singly",
 }
 """Where groups come from, in words."""
+
+STRATEGIES = {
+    "tpe": "tree-structured Parzen estimator (tpe)",
+    "random": "every trial drawn on its own (random)",
+    "median": "against the median of other trials at the same epoch (median)",
+    "halving": "successive halving (halving)",
+    "hyperband": "successive halving from several first rungs (hyperband)",
+    "patient": "against the median, once the score has stood still (patient)",
+}
+"""Samplers and pruners in words."""
+
+ARGUMENTS = {
+    "n_startup_trials": "other trials needed first: {}",
+    "multivariate": "hyperparameters together: {}",
+    "constant_liar": "running trials counted as bad: {}",
+    "n_warmup_steps": "epochs before the first look: {}",
+    "interval_steps": "epochs between looks: {}",
+    "n_min_trials": "trials needed at an epoch: {}",
+    "min_resource": "first rung: {} epochs",
+    "reduction_factor": "one trial in {} goes on, to a rung as many times as far",
+    "min_early_stopping_rate": "rungs left out: {}",
+    "patience": "epochs without a gain: {}",
+}
+"""Arguments of theirs in words."""
 
 
 def data_html(record: StudyRecord) -> Markup:
@@ -85,12 +110,14 @@ def _row(name: str, cells: list[str], total: str) -> Markup:
 
 
 def provenance_html(record: StudyRecord) -> Markup:
-    """Return the command, the search space with its reasons, the protocol, the circumstances."""
+    """Return command, search space with its reasons, search, protocol and circumstances."""
     return join(
         element("h3", "Command"),
         element("pre", element("code", record.command), tabindex="0"),
         element("h3", f"Search space: {record.space.get('name')}"),
         _space(record),
+        element("h3", "Search"),
+        facts_html(search_facts(record)),
         element("h3", "Protocol"),
         facts_html(_protocol(record.protocol)),
         element("h3", "Circumstances"),
@@ -141,6 +168,30 @@ def _parameter(name: str, values: dict[str, Any]) -> Markup:
 def _fixed(name: str, value: Any) -> Markup:
     label = element("th", words.label(name), scope="row")
     return element("tr", label, element("td", str(value)), element("td", "fixed by the space"))
+
+
+def search_facts(record: StudyRecord) -> list[tuple[str, Content]]:
+    """Return sampler and pruner of the latest run in words, with their arguments.
+
+    Ledgers of the first versions name neither: they had TPE and no pruner.
+    """
+    if not record.search:
+        return [("Sampler", "not recorded"), ("Pruner", "not recorded")]
+    sampler, pruner = (record.search.get(key) for key in ("sampler", "pruner"))
+    return [
+        ("Sampler", _strategy(sampler) if sampler else "not recorded"),
+        ("Pruner", _strategy(pruner) if pruner else "none: every trial is trained to its end"),
+    ]
+
+
+def _strategy(settings: Mapping[str, Any]) -> str:
+    name = str(settings.get("name"))
+    said = [STRATEGIES.get(name, name)]
+    for key, value in settings.items():
+        if key != "name":
+            shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+            said.append(ARGUMENTS.get(key, f"{key}: {{}}").format(shown))
+    return "; ".join(said)
 
 
 def _protocol(protocol: Protocol) -> list[tuple[str, Content]]:

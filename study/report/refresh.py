@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from study.errors import SettingsError
+from study.errors import in_a_line
 from study.records import StudyRecord
 from study.report.page import write_report
 from study.report.payload import Curves
@@ -20,9 +20,9 @@ class ReportRefresh:
     """Writes the report every ``seconds`` in a thread of its own, if anything has changed.
 
     The caller shares the interpreter with that thread, but never waits for it. What was drawn of
-    ended trials is kept, so that only running ones are read again. ``on_error`` gets the message
-    when the folder cannot be written, once: a search goes on without its report. Used as a
-    context, it waits at the end for a report that is being written.
+    ended trials is kept, so that only running ones are read again. ``on_error`` gets a line when
+    the report cannot be written, whatever the cause, once: a search goes on without its report.
+    Used as a context, it waits at the end for a report that is being written.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ReportRefresh:
         self._writing: Future[float] | None = None
         self._written: StudyRecord | None = None
         self._due = time.monotonic()
-        self._complaint: str | None = None
+        self._complained = False
 
     def __enter__(self) -> ReportRefresh:
         return self
@@ -71,8 +71,8 @@ class ReportRefresh:
         took = 0.0
         try:
             took = writing.result()
-        except SettingsError as error:
-            if self._complaint is None:
-                self._complaint = str(error)
-                self._on_error(self._complaint)
+        except Exception as error:  # hours of training are worth more than a page
+            if not self._complained:
+                self._complained = True
+                self._on_error(f"the search goes on without its report: {in_a_line(error)}")
         self._due = time.monotonic() + max(self._every - took, took / LARGEST_SHARE)

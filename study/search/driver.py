@@ -8,11 +8,11 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from study.attempts import ENDED, Attempts
-from study.errors import LedgerError, StudyError, UserError
+from study.errors import LedgerError, StudyError, UserError, in_a_line
 from study.ledger import Ledger
 from study.model.backend import BACKEND_ENVIRONMENT
 from study.records import StudyRecord, TrialRecord
@@ -26,6 +26,11 @@ TICK_SHARE = 0.05
 """Most of the driver's time that watching may take; the cores are the workers'."""
 
 STOPPED = "the run was stopped from outside"
+STOP_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Ctrl-C, what schedulers send, and a terminal that was closed."""
+
 MOST_BARREN_DEATHS = 3
 """Workers that may die in a row without a trial in hand before the study gives up."""
 
@@ -36,22 +41,26 @@ def only_driver(folder: StudyFolder) -> Iterator[None]:
 
     Raises ``LedgerError`` when another process drives the study.
     """
-    connection = sqlite3.connect(folder.lock, timeout=0, isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        raise LedgerError(
-            f"{folder.path}: another `study run` is at work on this study; wait for it, or stop it"
-        ) from error
-    try:
+    with ExitStack() as held:
+        try:
+            connection = sqlite3.connect(folder.lock, timeout=0, isolation_level=None)
+            held.callback(connection.close)
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise LedgerError(
+                    f"{folder.path}: another `study run` is at work on this study; wait for it, "
+                    "or stop it"
+                ) from error
+            raise LedgerError(
+                f"{folder.lock}: cannot be locked ({error}); it has to be a file that may be "
+                "written, or absent"
+            ) from error
         yield
-    finally:
-        connection.close()
 
 
 class Interruption:
-    """Whether Ctrl-C, or SIGTERM, which schedulers send, has come."""
+    """Whether Ctrl-C has come, or another signal of ``STOP_SIGNALS``."""
 
     def __init__(self) -> None:
         self.requested = False
@@ -64,7 +73,7 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Raise ``KeyboardInterrupt`` on Ctrl-C and SIGTERM alike, and remember it.
+    """Raise ``KeyboardInterrupt`` on any of ``STOP_SIGNALS``, and remember it.
 
     Libraries have been seen to swallow the exception when it comes in the middle of their work;
     whoever goes on for long therefore calls ``check`` now and then. A signal that the parent had
@@ -76,7 +85,7 @@ def interruptible() -> Iterator[Interruption]:
         interruption.requested = True
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     for number, handler in before.items():
         if handler != signal.SIG_IGN:
             signal.signal(number, stop)
@@ -135,6 +144,9 @@ def run_search(
             pause = min(max(POLL_SECONDS, min(costs) / TICK_SHARE), LONGEST_POLL)
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             interruption.check()
+    except Exception as error:
+        cause = f"the run ended with an error: {in_a_line(error)}"
+        raise
     finally:
         crew.dismiss()
         if ledger.drop_running(ended="interrupted", cause=cause):
@@ -166,8 +178,8 @@ class _Crew:
         self._total, self._jobs = total, jobs
         self._threads = max(1, physical_cores() // jobs)
         self._workers: list[WorkerProcess] = []
-        self._barren = 0
-        """Workers in a row that died without a trial in hand."""
+        self._barren, self._left = 0, total
+        """Workers that died without a trial in hand since a trial ended; trials not ended."""
 
     def tend(self) -> Attempts:
         """Bury dead workers, end those that pass a limit, start those that are missing."""
@@ -181,6 +193,9 @@ class _Crew:
                 worker.wait()
                 self._bury(worker)
                 attempts = self._ledger.look()
+        left = attempts.unfinished(self._total)
+        if left < self._left:
+            self._barren, self._left = 0, left
         idle = len(attempts.open_ordinals(self._total))
         starting = sum(not attempts.of_worker(worker.name) for worker in self._workers)
         for _ in range(min(self._jobs - len(self._workers), idle - starting)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from ctypes.util import find_library
 from importlib.util import find_spec
 from itertools import product
 from math import floor, prod
@@ -54,10 +55,13 @@ def available_memory() -> int:
 def has_gpu() -> bool:
     """Tell whether training will find a GPU, without importing the library that would know.
 
-    NVIDIA's driver must have one, and CUDA's libraries must be installed as Python packages.
+    NVIDIA's driver must have one that ``CUDA_VISIBLE_DEVICES`` does not hide, and CUDA's libraries
+    must be there, as Python packages or on the system.
     """
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
     devices = Path("/dev").glob("nvidia[0-9]*")
-    return any(devices) and find_spec("nvidia") is not None
+    return any(devices) and (find_spec("nvidia") is not None or bool(find_library("cudart")))
 
 
 def predicted_memory(space: Space, protocol: Protocol, images: int) -> int:

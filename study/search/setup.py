@@ -22,6 +22,7 @@ from study.errors import LedgerError, SettingsError
 from study.ledger import Ledger
 from study.model.capacity import capacity
 from study.protocol import Protocol
+from study.records import StudyRecord
 from study.search.sampler import check_feasible
 from study.search.strategy import search_settings
 from study.seeds import derive, split_seed
@@ -183,7 +184,8 @@ def take_up(
 ) -> None:
     """Note what this run asks for, and where the images lie now; only the study's driver may.
 
-    A study may go on with another sampler or pruner: the one that is noted is the latest.
+    A study may go on with another sampler or pruner (``changed_search`` says what that means):
+    the one that is noted is the latest.
     """
     stored = ledger.optuna_study.user_attrs["dataset"]
     ledger.update(
@@ -192,6 +194,32 @@ def take_up(
         search=dict(search or search_settings()),
         dataset={**stored, "source": str(setup.source.root)},
     )
+
+
+def changed_search(record: StudyRecord, search: Mapping[str, Any]) -> str | None:
+    """Return a line on what another sampler or pruner than before means for the trials begun.
+
+    None where it means nothing. A ledger without settings had TPE and no pruner.
+    """
+    before = record.search or search_settings(pruner=None)
+    pruned = sum(trial.state == "pruned" for trial in record.trials)
+    found = []
+    if record.trials and before["sampler"] != search["sampler"]:
+        found.append(f"{_other('sampler', before, search)}; earlier trials keep their variants")
+    if pruned and before["pruner"] != search["pruner"]:
+        stay = (
+            "1 trial pruned earlier stays"
+            if pruned == 1
+            else f"{pruned} trials pruned earlier stay"
+        )
+        found.append(f"{_other('pruner', before, search)}; {stay} so")
+    return f"study {record.name}: {'; '.join(found)}" if found else None
+
+
+def _other(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return, for example, ``its pruner was halving, is now none``."""
+    was, new = ((settings[key] or {}).get("name", "none") for settings in (before, now))
+    return f"its {key} was {was}, is now {new if new != was else 'set otherwise'}"
 
 
 def _create(folder: StudyFolder, setup: Setup, name: str, run: Mapping[str, Any]) -> None:

@@ -55,10 +55,14 @@ def search_settings(
 
     Raises ``SettingsError`` for an unknown name.
     """
-    for option, name, known in (("--sampler", sampler, SAMPLERS), ("--pruner", pruner, PRUNERS)):
+    for option, name, known, none in (
+        ("--sampler", sampler, SAMPLERS, ""),
+        ("--pruner", pruner, PRUNERS, "; or --no-pruning for none"),
+    ):
         if name is not None and name not in known:
             raise SettingsError(
-                f"{option}: found {name!r}{near_miss(name, known)}; allowed: {', '.join(known)}"
+                f"{option}: found {name!r}{near_miss(name, known)}; allowed: "
+                f"{', '.join(known)}{none}"
             )
     return {
         "sampler": {"name": sampler, **_SAMPLER_ARGUMENTS[sampler]},
@@ -86,6 +90,8 @@ def make_pruner(search: Mapping[str, Any], protocol: Protocol) -> BasePruner:
     """
     import optuna
 
+    from study.search.pruners import SuccessiveHalving
+
     settings = dict(search.get("pruner") or {"name": None})
     name = settings.pop("name")
     with warnings.catch_warnings():
@@ -100,7 +106,7 @@ def make_pruner(search: Mapping[str, Any], protocol: Protocol) -> BasePruner:
                 median = optuna.pruners.MedianPruner(**settings)
                 return optuna.pruners.PatientPruner(median, patience=patience)
             case "halving":
-                return optuna.pruners.SuccessiveHalvingPruner(**settings)
+                return SuccessiveHalving(**settings)
             case _:
                 most = min(protocol.epochs, _HYPERBAND_EPOCHS)
                 return optuna.pruners.HyperbandPruner(max_resource=most, **settings)

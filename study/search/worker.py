@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from study.dataset.arrays import load_part
 from study.dataset.draws import read_draws
 from study.dataset.manifest import Manifest
-from study.errors import DivergedError, StudyError
+from study.errors import DivergedError, StudyError, in_a_line
 from study.ledger import Ledger, now
 from study.model.backend import start_backend
 from study.records import StudyRecord
@@ -138,7 +138,7 @@ def run_trial(
         )
     except Exception as error:  # whatever one network does, the search goes on
         ended = "diverged" if isinstance(error, DivergedError) else "error"
-        ledger.drop(trial.number, ended, _in_a_line(error))
+        ledger.drop(trial.number, ended, in_a_line(error))
         return True
     seconds = round(time.monotonic() - started, 2)
     trial.set_user_attr("result", {**vars(result), "seconds": seconds, "ended": now()})
@@ -151,14 +151,6 @@ def run_trial(
     if not pruned:
         _drop_models(ledger, folder, ordinal)
     return True
-
-
-def _in_a_line(error: Exception) -> str:
-    """Return what an error says, with its type unless it is one of the program's own."""
-    line = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, StudyError):
-        return line
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def _describe(suggestion: Suggestion, space: Space, seed: int) -> None:

@@ -21,6 +21,9 @@ from study.model.capacity import EVALUATION_BATCH
 from study.records import HISTORY_COLUMNS
 from study.training.data import EvaluationSet
 
+SCORE_DIGITS = 6
+"""Decimals of a validation F_med that count when epochs are compared."""
+
 
 class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
     """Judge the network on fixed sets and put ``val_f_med`` into the epoch's logs.
@@ -52,6 +55,7 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         self._sets = sets
         self._history, self._on_epoch = history, on_epoch
         self._inputs = {item.name: ops.convert_to_tensor(item.images, "float32") for item in sets}
+        self._best_score = 0.0
         self._started = time.monotonic()
 
     def on_train_batch_end(self, _batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -67,6 +71,10 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         """Evaluate the network after an epoch (counted from 0)."""
         if self.diverged:
             return
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
+            # The loss may not show it: the maximum that pooling takes is of the numbers only.
+            self._diverge(f"a weight is not a number after epoch {epoch + 1}")
+            return
         row: dict[str, float] = {"epoch": epoch + 1}
         probability = {}
         for item in self._sets:
@@ -79,9 +87,11 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         if not all(np.isfinite(chance).all() for chance in probability.values()):
             self._diverge(f"the network's output is not a number after epoch {epoch + 1}")
             return
-        score = row["validation_f_med"]
-        if not self.rows or score > self.rows[self.best_epoch - 1]["validation_f_med"]:
+        # All who compare scores see the same one: Keras compares in single precision.
+        score = round(row["validation_f_med"], SCORE_DIGITS)
+        if not self.rows or score > self._best_score:
             self.best_epoch, self.best_probability = epoch + 1, probability
+            self._best_score = score
         self.rows.append(row)
         if logs is not None:
             logs["val_f_med"] = score

@@ -66,6 +66,8 @@ def train(
     Raises ``DivergedError`` within ``STEPS_PER_CALL`` steps of the loss being no number.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for left in (path for path in folder.iterdir() if path.is_file()):
+        left.unlink()  # of an attempt that was interrupted
     network, model, samples = untrained(variant, protocol=protocol, part=data.train, seed=seed)
     evaluation = Evaluation(
         data.sets,

@@ -39,14 +39,21 @@ class TrainingModel(keras.Sequential):  # type: ignore[misc]
         # XLA, which Keras would choose on a GPU, would compile every size of a batch.
         self.compile(optimizer=optimizer, jit_compile=False)
         self.optimizer.build(self.trainable_variables)
-        self.take_steps = tf.function(self._take_steps, autograph=False, reduce_retracing=True)
+        shapes = ((None, *self.input_shape[1:]), (None, 1), (None,))
+        kinds = (tf.uint8, tf.float32, tf.float32)
+        self.take_steps = tf.function(
+            self._take_steps,
+            # Or the last call of an epoch, which is shorter, would be traced once more.
+            input_signature=[tf.TensorSpec(*item) for item in zip(shapes, kinds, strict=True)],
+            autograph=False,
+        )
         """One call: images (n, h, w, c), labels (n, 1), weights (n,); returns their mean loss."""
 
     def train(self, samples: EpochSamples, *, epochs: int, callbacks: Sequence[Any]) -> None:
         """Train for some epochs, or until a callback sets ``stop_training``.
 
         Callbacks are called as ``fit`` calls them, but after a call into the backend instead of
-        after a batch, with the mean loss of its samples.
+        after a batch; ``loss`` is the mean of the last call's samples, also at an epoch's end.
         """
         called = keras.callbacks.CallbackList(list(callbacks), model=self)
         self.stop_training = False

@@ -80,6 +80,11 @@ def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--trial-memory", "4"], "--trial-memory: found '4', which ends every trial"),
         (["--sampler", "tpee"], "--sampler: found 'tpee' (did you mean 'tpe'?); allowed: tpe"),
         (["--pruner", "meadian"], "--pruner: found 'meadian' (did you mean 'median'?)"),
+        (["--sampler", "TPE"], "--sampler: found 'TPE' (did you mean 'tpe'?)"),
+        (["--sampler", "none"], "--sampler: found 'none'; allowed: tpe, random"),
+        (["--pruner", "none"], "--pruner: found 'none'; allowed: "),
+        (["--pruner", "none"], "; or --no-pruning for none"),
+        (["--pruner="], "--pruner: found ''; allowed: "),
         (
             ["--pruner", "median", "--no-pruning"],
             "--no-pruning and --pruner median contradict each other; name one",

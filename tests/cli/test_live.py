@@ -31,10 +31,12 @@ def busy(make_study: Make, **changes: Any) -> StudyRecord:
     return make_study(trials, **{"requested": 40, **changes})
 
 
-def drawn(record: StudyRecord, width: int, height: int, jobs: int = 2) -> list[str]:
+def drawn(
+    record: StudyRecord, width: int, height: int, jobs: int = 2, doing: str = ""
+) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, legacy_windows=False)
     seats = seated([None] * jobs, record)
-    outlook = Outlook(elapsed=720, left=5400)
+    outlook = Outlook(elapsed=720, left=5400, doing=doing)
     picture = view(record, seats=seats, outlook=outlook, width=width, height=height)
     with console.capture() as capture:
         console.print(picture)
@@ -80,7 +82,25 @@ def test_more_workers_than_lines_are_counted(make_study: Make) -> None:
 def test_a_study_without_a_trial_is_drawn(make_study: Make) -> None:
     lines = drawn(make_study([], requested=8), 80, 24)
     assert "0/8" in lines[0]
-    assert [line.split()[-2:] for line in lines[4:6]] == [["no", "trial"]] * 2
+    assert networks(lines) == ["starting", "starting"]
+
+
+def networks(lines: list[str]) -> list[str]:
+    """Return what two workers without a trial say."""
+    return [line.split(" - ")[-1].strip() for line in lines[4:6]]
+
+
+def test_a_worker_for_which_no_trial_is_left_is_not_starting(make_study: Make) -> None:
+    interrupted = {"state": "interrupted", "progress": [0.5]}
+    assert networks(drawn(make_study([complete(0.5)], requested=2), 80, 24)) == [
+        "starting",
+        "no trial",
+    ]
+    assert networks(drawn(make_study([interrupted] * 2), 80, 24)) == ["starting"] * 2
+    assert (
+        networks(drawn(make_study([interrupted] * 2), 80, 24, doing="retesting the best"))
+        == ["no trial"] * 2
+    )
 
 
 def test_a_trial_keeps_its_row(make_study: Make) -> None:

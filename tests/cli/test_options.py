@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.cli.options import parse_duration, parse_memory, parse_search
+from study.cli.options import Pruner, Sampler, parse_duration, parse_memory, parse_search
 from study.errors import SettingsError
-from study.search.strategy import DEFAULT_PRUNER
+from study.search.strategy import DEFAULT_PRUNER, PRUNERS, SAMPLERS
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,20 @@ def test_a_quick_look_prunes_only_when_it_is_told_to() -> None:
     assert pruner(None, quick=False, never=True) is None
     with pytest.raises(SettingsError, match="--no-pruning and --pruner median contradict"):
         pruner("median", quick=False, never=True)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_an_empty_name_is_not_the_default(quick: bool) -> None:
+    """As from an unset variable of a script: `--pruner "$PRUNER"`."""
+    with pytest.raises(SettingsError, match="--sampler: found ''"):
+        parse_search("", None, no_pruning=False, quick=quick)
+    with pytest.raises(SettingsError, match="--pruner: found ''"):
+        parse_search("tpe", "", no_pruning=False, quick=quick)
+
+
+@pytest.mark.parametrize(("option", "known"), [(Sampler, SAMPLERS), (Pruner, PRUNERS)])
+def test_the_help_of_what_has_names_separates_them_from_what_they_do(
+    option: Any, known: dict[str, str]
+) -> None:
+    (settings,) = option.__metadata__
+    assert all(f"`{name}`: {what}" in settings.help for name, what in known.items())

@@ -177,6 +177,7 @@ def test_show_prints_ranking_winner_and_retest(
     order = [str(entry["number"]) for entry in there.document["ranking"]]
     assert [row.split()[0] for row in rows[:3]] == order
     assert rows[3].startswith(f"Best: trial {order[0]}, validation F_med")
+    assert " (positive class malignant): " in rows[3]
     assert rows[4].startswith("Retest on 18 images in 6 groups: F_med")
 
 
@@ -188,6 +189,28 @@ def test_list_shows_the_study(there: Finished, capsys: pytest.CaptureFixture[str
     assert main(["list", "--json"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)["studies"]
     assert (listed["study"], listed["complete"], listed["requested"]) == (there.name, 3, 3)
+    assert (listed["pruned"], listed["failed"]) == (0, 0)
+
+
+def test_a_study_goes_on_with_another_sampler_and_no_more_workers_than_trials(
+    finished: Finished,
+    tmp_path: Path,
+    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+) -> None:
+    """Of two workers for one trial, one would keep half the cores and do nothing."""
+    for folder in ("images", "runs"):
+        shutil.copytree(finished.home / folder, tmp_path / folder)
+    line = [*LINE, "--trials", "4", "--jobs", "2", "--sampler", "random"]
+    status, out, err = in_process_of_its_own(*line, cwd=tmp_path)
+    assert (status, json.loads(out)["trials"]["complete"]) == (0, 4)
+    first, *rest = err.splitlines()
+    assert first == (
+        f"study {finished.name}: its sampler was tpe, is now random; earlier trials keep their "
+        "variants"
+    )
+    assert [text for text in rest if text.startswith("Search: ")] == [
+        "Search: sampler random, pruner halving; 1 worker"
+    ]
 
 
 def test_export_makes_a_model_whose_digest_fits_its_metadata(finished: Finished) -> None:
@@ -281,7 +304,8 @@ def test_a_random_split_is_warned_of_and_an_interrupt_keeps_the_study(
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read().splitlines()
     assert process.returncode == 130
-    assert rest[-1].startswith("study: interrupted, nothing is lost; to go on: study run --data")
+    assert rest[-1].startswith("study: interrupted, what had ended is kept; ")
+    assert "; to go on: study run --data images --split random" in rest[-1]
     warnings = [line for line in [*lines, *rest] if "groups are in more than one part" in line]
     record = json.loads((tmp_path / "runs" / "leaky" / "manifest.json").read_text())
     assert record["kind"] == "random"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from study.cli import watching as watching_module
-from study.cli.progress import end_line, search_line
+from study.cli.progress import closing_lines, end_line, interrupted_line, search_line
 from study.cli.watching import Run, watching
 from study.records import StudyRecord
 from study.search.limits import Budget, TrialLimits
+from study.search.setup import changed_search
+from study.search.strategy import search_settings
 
 Make = Callable[..., StudyRecord]
 
@@ -161,6 +164,70 @@ def test_how_a_search_ended_and_how_to_go_on(make_study: Make) -> None:
     flat = end_line(record, "flat", "study run --stop-when-flat")
     assert str(flat).startswith("Stopped when flat: the last 30 trials")
     assert "without --stop-when-flat" in str(flat)
+
+
+def test_a_dead_network_is_told_of(make_study: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    """It counts as complete: nothing else would say that it never learned."""
+    dead = {**DONE, "validation_f_med": 0.0, "stopped_by": "dead"}
+    with watching(make_study([]), run()) as show:
+        show(make_study([dead, DONE], requested=4))
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first.startswith(
+        "[1/4] trial 0 complete, dead (train F_med stayed 0): validation F_med 0.000 at epoch 2"
+    )
+    assert second.startswith("[2/4] trial 1 complete: validation F_med 0.500")
+
+
+def test_what_an_interruption_leaves(make_study: Make) -> None:
+    line = "study: interrupted, what had ended is kept; "
+    assert interrupted_line(None, "study run") == f"{line}to go on: study run"
+    assert interrupted_line(make_study([DONE]), "study run") == f"{line}to go on: study run"
+    stopped = {**RUNNING, "state": "interrupted"}
+    assert interrupted_line(make_study([DONE, stopped]), "study run") == (
+        f"{line}1 running trial begins again; to go on: study run"
+    )
+    assert interrupted_line(make_study([stopped, stopped]), "study run") == (
+        f"{line}2 running trials begin again; to go on: study run"
+    )
+
+
+def test_the_outcome_states_the_positive_class(make_study: Make) -> None:
+    """With --quiet nothing else does."""
+    (best,) = closing_lines(make_study([DONE]))
+    assert best.startswith(
+        "Best: trial 0, validation F_med 0.500 (positive class malignant): 3 x conv 64"
+    )
+
+
+def test_another_sampler_or_pruner_than_before_is_told_of(make_study: Make) -> None:
+    """With what was begun under the earlier one, and only where something was."""
+    before = search_settings("tpe", "halving")
+    pruned = {**DONE, "state": "pruned"}
+    begun = make_study([DONE, pruned, pruned], search=before)
+    assert changed_search(begun, before) is None
+    assert changed_search(begun, search_settings("tpe", None)) == (
+        "study a-study: its pruner was halving, is now none; 2 trials pruned earlier stay so"
+    )
+    assert changed_search(begun, search_settings("random", "halving")) == (
+        "study a-study: its sampler was tpe, is now random; earlier trials keep their variants"
+    )
+    both = changed_search(
+        replace(begun, trials=begun.trials[:2]), search_settings("random", "median")
+    )
+    assert both == (
+        "study a-study: its sampler was tpe, is now random; earlier trials keep their variants; "
+        "its pruner was halving, is now median; 1 trial pruned earlier stays so"
+    )
+    other = {**before, "pruner": {**before["pruner"], "min_resource": 3}}
+    assert "its pruner was halving, is now set otherwise; 2" in str(changed_search(begun, other))
+    assert changed_search(make_study([DONE], search=before), search_settings("tpe", None)) is None
+    assert changed_search(make_study([], search=before), search_settings("random")) is None
+
+
+def test_a_ledger_that_names_no_search_had_tpe_and_no_pruner(make_study: Make) -> None:
+    begun = make_study([DONE, DONE], search={})
+    assert changed_search(begun, search_settings("tpe", "halving")) is None
+    assert "its sampler was tpe" in str(changed_search(begun, search_settings("random")))
 
 
 def test_the_search_in_a_line(make_study: Make) -> None:

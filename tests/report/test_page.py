@@ -17,7 +17,9 @@ from study.protocol import Protocol
 from study.records import StudyRecord
 from study.report.cautions import Caution, cautions
 from study.report.page import write_report
+from study.report.provenance import search_facts
 from study.report.verdict import interval_infos, reading
+from study.search.strategy import PRUNERS, SAMPLERS, search_settings
 from study.summary import winner
 
 Build = Callable[[StudyRecord], Any]
@@ -275,3 +277,34 @@ def test_the_page_of_many_trials_is_small(record: StudyRecord, on_disk: Build) -
     study = on_disk(replace(record, trials=trials, requested=100))
     html = page_of(study)
     assert len(html) < 8_000_000
+
+
+def test_sampler_and_pruner_are_named_with_their_arguments(
+    record: StudyRecord, on_disk: Build
+) -> None:
+    """The figures depend on both; every name and argument that there is has words."""
+    for sampler in SAMPLERS:
+        for pruner in PRUNERS:
+            found = dict(search_facts(replace(record, search=search_settings(sampler, pruner))))
+            assert f"({sampler})" in str(found["Sampler"])
+            assert f"({pruner})" in str(found["Pruner"])
+            assert "_" not in f"{found['Sampler']}{found['Pruner']}"
+    html = page_of(on_disk(replace(record, search=search_settings("tpe", "halving"))))
+    assert "tree-structured Parzen estimator (tpe); other trials needed first: 10; hyper" in html
+    assert "successive halving (halving); first rung: 2 epochs; one trial in 4 goes on" in html
+
+
+def test_a_search_without_pruner_or_settings_or_of_a_later_version(
+    record: StudyRecord, on_disk: Build
+) -> None:
+    def facts(search: dict[str, Any]) -> dict[str, Any]:
+        return dict(search_facts(replace(record, search=search)))
+
+    unpruned = facts(search_settings("random", None))
+    assert unpruned["Sampler"] == "every trial drawn on its own (random)"
+    assert unpruned["Pruner"] == "none: every trial is trained to its end"
+    assert facts({}) == {"Sampler": "not recorded", "Pruner": "not recorded"}
+    later = facts({"sampler": {"name": EVIL, EVIL: "{0}"}, "pruner": {"name": "new", "rate": 0.5}})
+    assert later["Pruner"] == "new; rate: 0.5"
+    html = page_of(on_disk(replace(record, search={"sampler": {"name": EVIL, EVIL: EVIL}})))
+    assert EVIL not in html

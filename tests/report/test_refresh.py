@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -118,7 +119,26 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_the_search_goes_on(
         refresh.tick(replace(running, requested=step))
         time.sleep(0.02)
     assert len(told) == 1
+    assert told[0].startswith("the search goes on without its report: report folder")
     assert "cannot be written" in told[0]
+
+
+@pytest.mark.usefixtures("always_due")
+def test_a_report_that_fails_in_any_way_is_told_once_and_the_search_goes_on(
+    running: StudyRecord, on_disk: OnDisk, refresh_of: Callable[..., ReportRefresh]
+) -> None:
+    """Here the page meets a record that it does not understand; a later one is written."""
+    study, told = on_disk(running), []
+    refresh = refresh_of(study, errors=told)
+    for step in range(20):
+        refresh.tick(replace(running, requested=step, split={"parts": step}))
+        time.sleep(0.02)
+    assert len(told) == 1
+    assert re.fullmatch(r"the search goes on without its report: \w+Error: .+", told[0])
+    for step in range(20):
+        refresh.tick(replace(running, requested=step))
+        time.sleep(0.02)
+    wait_for(study.out_dir / "index.html")
 
 
 def test_ended_trials_are_read_once_and_running_ones_each_time(

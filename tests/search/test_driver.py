@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from optuna.trial import TrialState
 from study import metrics
 from study.errors import LedgerError
 from study.ledger import Ledger
+from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
-from study.search.driver import interruptible, only_driver
+from study.search.driver import Interruption, interruptible, only_driver, run_search
+from study.search.limits import Budget, TrialLimits
 from study.space import Space
 from study.workspace import StudyFolder
 
@@ -244,6 +246,30 @@ def test_a_trial_whose_worker_was_killed_is_tried_once_more(
     ledger.close()
 
 
+def test_an_error_of_the_run_is_not_taken_for_an_interruption(
+    make_study: Callable[[Protocol], tuple[StudyFolder, Ledger]], tiny: Protocol
+) -> None:
+    study = make_study(replace(tiny, epochs=10_000))
+
+    def break_down(record: StudyRecord) -> None:
+        if any(trial.state == "running" for trial in record.trials):
+            raise RuntimeError("no space left\non the device")
+
+    with pytest.raises(RuntimeError):
+        run_search(
+            *study,
+            budget=Budget(trials=1),
+            jobs=1,
+            limits=TrialLimits(),
+            interruption=Interruption(),
+            on_tick=break_down,
+        )
+    ((attempt,),) = study[1].attempts().values()
+    assert attempt.user_attrs["cause"] == (
+        "the run ended with an error: RuntimeError: no space left"
+    )
+
+
 def test_a_lock_is_held_by_one_and_let_go(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     second = only_driver(folder)
@@ -253,11 +279,21 @@ def test_a_lock_is_held_by_one_and_let_go(tmp_path: Path) -> None:
         pass
 
 
-def test_the_signal_that_schedulers_send_interrupts_like_ctrl_c() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+def test_a_lock_that_cannot_be_made_is_said_in_a_line(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    folder.lock.mkdir()
+    with pytest.raises(LedgerError, match=r"lock: cannot be locked \(.*\); it has to be a file"):
+        only_driver(folder).__enter__()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_schedulers_and_closed_terminals_send_interrupts_like_ctrl_c(
+    number: signal.Signals,
+) -> None:
+    before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt), interruptible():
-        signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == before
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
 
 
 def test_an_interruption_that_a_library_swallows_is_remembered() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ from study.search.resources import (
     JOBS_ON_GPU,
     available_memory,
     default_jobs,
+    has_gpu,
     physical_cores,
     predicted_memory,
 )
@@ -76,3 +78,13 @@ def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch: pytest.Monke
         monkeypatch.setattr(resources, "available_memory", lambda memory=memory: memory)
         assert default_jobs(space, PROTOCOL, 225, gpu=False) == jobs
     assert default_jobs(space, PROTOCOL, 225, gpu=True) == JOBS_ON_GPU
+
+
+@pytest.mark.parametrize("hidden", ["", "-1", " -1 "])
+def test_a_gpu_that_is_hidden_is_not_there(hidden: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources.Path, "glob", lambda *_: iter([Path("/dev/nvidia0")]))
+    monkeypatch.setattr(resources, "find_library", lambda _: "libcudart.so.12")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert has_gpu()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert not has_gpu()

@@ -7,6 +7,7 @@ import json
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from study.errors import SettingsError
 from study.protocol import Protocol
@@ -55,6 +56,37 @@ def test_every_pruner_can_be_made_and_ends_a_hopeless_trial(name: str) -> None:
             trial.report(start + (0.0005 if start > 0.5 else -0.0005) * epoch, epoch)
             ended = ended or trial.should_prune()
         assert ended == hopeless, start
+
+
+def test_interrupted_attempts_leave_the_halving_as_it_was() -> None:
+    """The attempt that comes after has the same scores; only one of the two may compete."""
+    scores = [0.5, 0.6, 0.4, 0.55, 0.45, 0.65, 0.3, 0.52, 0.7, 0.61, 0.58, 0.66]
+
+    def ends(interrupted: tuple[int, ...]) -> list[bool]:
+        pruner = make_pruner(search_settings(pruner="halving"), Protocol())
+        optuna_study = optuna.create_study(direction="maximize", pruner=pruner)
+        ended = []
+        for number, score in enumerate(scores):
+            for left in reversed(range(1 + interrupted.count(number))):
+                trial = optuna_study.ask()
+                pruned = False
+                for epoch in range(1, 12):
+                    trial.report(score + epoch / 1000, epoch)
+                    pruned = trial.should_prune()
+                    if pruned:
+                        break
+                if left:
+                    optuna_study.tell(trial, state=TrialState.FAIL)
+                elif pruned:
+                    optuna_study.tell(trial, state=TrialState.PRUNED)
+                else:
+                    optuna_study.tell(trial, score)
+            ended.append(pruned)
+        return ended
+
+    whole = ends(())
+    assert len(set(whole)) == 2, "nothing, or all, was pruned"
+    assert ends((1, 5, 5, 8)) == whole
 
 
 def test_without_a_pruner_nothing_is_pruned() -> None:

@@ -207,6 +207,42 @@ def test_the_same_seed_gives_the_same_trial(
     assert other.history()["validation_loss"][0] != first["validation_loss"][0]
 
 
+def test_all_agree_on_the_best_epoch(
+    trained: Trained, tiny: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gain that single precision cannot tell counts for nobody; Keras compares with that."""
+    original, calls = metrics.binary_scores, iter(range(10**6))
+
+    def rising(labels: np.ndarray, chance: np.ndarray) -> dict[str, float]:
+        return original(labels, chance) | {"f_med": 0.5 + 1e-10 * next(calls)}
+
+    monkeypatch.setattr(metrics, "binary_scores", rising)
+    patient = replace(SMALL, patience=3)
+    ended = run(patient, replace(tiny, epochs=9), trained.data, tmp_path)
+    assert (ended.result.best_epoch, ended.result.epochs) == (1, 4)
+    network = load_network(tmp_path / "model.keras")
+    with np.load(tmp_path / "validation_predictions.npz") as stored:
+        found = predict(network, trained.data.validation.images)
+        np.testing.assert_allclose(stored["probability"], found, atol=1e-6)
+
+
+def test_what_an_interrupted_attempt_left_is_gone_before_the_first_epoch(
+    trained: Trained, tiny: Protocol, tmp_path: Path
+) -> None:
+    (tmp_path / "history.csv").write_text("epoch\n1\n")
+    (tmp_path / ".best.weights.h5").write_text("torn")
+    begun: list[bool] = []
+
+    class Watched(loop.Evaluation):  # type: ignore[misc]
+        def on_epoch_begin(self, _epoch: int, **_: object) -> None:
+            begun.append(any(tmp_path.iterdir()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Evaluation", Watched)
+        run(SMALL, replace(tiny, epochs=1), trained.data, tmp_path)
+    assert begun == [False]
+
+
 def test_training_stops_when_patience_ends(
     trained: Trained, tiny: Protocol, tmp_path: Path
 ) -> None:
@@ -225,6 +261,24 @@ def test_weights_that_are_no_numbers_fail_the_trial(
     with pytest.raises(DivergedError, match=r"the loss is not a number in epoch 1; .*"):
         run(SMALL, tiny, trained.data, tmp_path)
     assert not list(tmp_path.iterdir()), "nothing half-made is left"
+
+
+@pytest.mark.filterwarnings("ignore:Early stopping conditioned", "ignore:Can save best model")
+def test_weights_that_are_no_numbers_are_seen_where_pooling_hides_them(
+    trained: Trained, tiny: Protocol, tmp_path: Path
+) -> None:
+    """The maximum of a window is taken of its numbers only, so that loss and output are fine."""
+
+    class Broken(loop.Evaluation):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            kernel = self.model.trainable_variables[0]
+            kernel.assign(np.full(kernel.shape, np.nan))
+            super().on_epoch_end(epoch, logs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "Evaluation", Broken)
+        with pytest.raises(DivergedError, match="a weight is not a number after epoch 1"):
+            run(SMALL, tiny, trained.data, tmp_path)
 
 
 def test_the_highest_learning_rate_ends_in_a_score_or_in_a_trial_error(
