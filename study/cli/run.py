@@ -104,7 +104,7 @@ def run(
         int | None,
         options.in_workers(
             help="Worker processes, which share the cores [default: one a physical core, as far "
-            "as memory goes; fewer on a GPU]."
+            "as memory goes; 1 on a GPU, where more have not been measured]."
         ),
     ] = None,
     trial_timeout: Annotated[

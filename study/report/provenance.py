@@ -42,6 +42,7 @@ ARGUMENTS = {
     "min_resource": "first rung: {} epochs",
     "reduction_factor": "one trial in {} goes on, to a rung as many times as far",
     "min_early_stopping_rate": "rungs left out: {}",
+    "rungs": "rungs: {}",
     "patience": "epochs without a gain: {}",
 }
 """Arguments of theirs in words."""

@@ -21,14 +21,14 @@ SAMPLERS: Mapping[str, str] = {
 
 PRUNERS: Mapping[str, str] = {
     "median": "ends a trial whose best score so far is below the median of others at that epoch",
-    "halving": "successive halving: the best quarter goes on at 2, 8, 32, 128 epochs",
+    "halving": "successive halving: only the best third goes on at 2 epochs, and again at 6",
     "hyperband": "successive halving from several first rungs at once",
     "patient": "as median, but not before the score has stood still for 10 epochs",
 }
 """Name to one line of help."""
 
 DEFAULT_SAMPLER, DEFAULT_PRUNER = "tpe", "halving"
-"""By the replays in ``tests/benchmarks``: the search scores as well at a fifth of the training."""
+"""By the replays in ``tests/benchmarks``: the search scores as well at a fraction of the training."""
 
 _SAMPLER_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "tpe": {"n_startup_trials": 10, "multivariate": True, "constant_liar": True},
@@ -37,7 +37,12 @@ _SAMPLER_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 _MEDIAN = {"n_startup_trials": 2, "n_warmup_steps": 5, "interval_steps": 1, "n_min_trials": 1}
 _PRUNER_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "median": _MEDIAN,
-    "halving": {"min_resource": 2, "reduction_factor": 4, "min_early_stopping_rate": 0},
+    "halving": {
+        "min_resource": 2,
+        "reduction_factor": 3,
+        "min_early_stopping_rate": 0,
+        "rungs": 2,
+    },
     "hyperband": {"min_resource": 5, "reduction_factor": 3},
     "patient": {"patience": 10, **_MEDIAN},
 }

@@ -291,7 +291,7 @@ def test_sampler_and_pruner_are_named_with_their_arguments(
             assert "_" not in f"{found['Sampler']}{found['Pruner']}"
     html = page_of(on_disk(replace(record, search=search_settings("tpe", "halving"))))
     assert "tree-structured Parzen estimator (tpe); other trials needed first: 10; hyper" in html
-    assert "successive halving (halving); first rung: 2 epochs; one trial in 4 goes on" in html
+    assert "successive halving (halving); first rung: 2 epochs; one trial in 3 goes on" in html
 
 
 def test_a_search_without_pruner_or_settings_or_of_a_later_version(

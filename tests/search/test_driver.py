@@ -217,7 +217,10 @@ def test_a_search_that_is_stopped_says_how_to_go_on(make_place: Callable[[], Pla
     assert driver.returncode == 130
     assert out == ""
     *_, last = said.splitlines()
-    assert last.startswith("study: interrupted, nothing is lost; to go on: study run --data ")
+    assert last.startswith(
+        "study: interrupted, what had ended is kept; 1 running trial begins again; "
+        "to go on: study run --data "
+    )
     assert "Traceback" not in said
     assert is_gone(worker_of(trial))
     assert place.running() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -38,10 +39,10 @@ def test_every_sampler_can_be_made(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRUNERS)
 def test_every_pruner_can_be_made_and_ends_a_hopeless_trial(name: str) -> None:
-    """Others rise to .8; one that sinks from .1 is ended, one that leads from the start is not."""
+    """Others rise to .8; one that sinks from .01 is ended, one that leads from the start is not."""
     settings = search_settings(pruner=name)
     pruner = make_pruner(settings, Protocol())
-    for start, hopeless in ((0.1, True), (0.9, False)):
+    for start, hopeless in ((0.01, True), (0.9, False)):
         optuna_study = optuna.create_study(direction="maximize", pruner=pruner, study_name="s")
         for other in range(30):
             trial = optuna_study.ask()
@@ -87,6 +88,25 @@ def test_interrupted_attempts_leave_the_halving_as_it_was() -> None:
     whole = ends(())
     assert len(set(whole)) == 2, "nothing, or all, was pruned"
     assert ends((1, 5, 5, 8)) == whole
+
+
+def test_who_has_passed_the_last_rung_is_trained_to_its_end() -> None:
+    """It leads at the two rungs and sinks afterwards, below all that were ever seen."""
+    rules = search_settings(pruner="halving")
+    rungs = rules["pruner"].pop("rungs")
+    for kept in ({"rungs": rungs}, {}):
+        pruner = make_pruner({"pruner": rules["pruner"] | kept}, Protocol())
+        optuna_study = optuna.create_study(direction="maximize", pruner=pruner)
+        for score in [*np.linspace(0.3, 0.6, 30), 0.7]:
+            trial = optuna_study.ask()
+            pruned = []
+            for epoch in range(1, 200):
+                trial.report(score if epoch <= 6 or score < 0.7 else 0.1, epoch)
+                pruned.append(trial.should_prune())
+                if pruned[-1]:
+                    break
+            optuna_study.tell(trial, score)
+        assert (len(pruned), any(pruned)) == ((199, False) if kept else (18, True))
 
 
 def test_without_a_pruner_nothing_is_pruned() -> None:
