@@ -28,7 +28,7 @@ PRUNERS: Mapping[str, str] = {
 """Name to one line of help."""
 
 DEFAULT_SAMPLER, DEFAULT_PRUNER = "tpe", "halving"
-"""By the replays in ``tests/benchmarks``: the search scores as well at a fraction of the training."""
+"""By the replays in ``tests/benchmarks``: what the search finds is no worse for the pruning."""
 
 _SAMPLER_ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "tpe": {"n_startup_trials": 10, "multivariate": True, "constant_liar": True},
