@@ -293,10 +293,13 @@ def test_a_lock_that_cannot_be_made_is_said_in_a_line(tmp_path: Path) -> None:
 def test_what_schedulers_and_closed_terminals_send_interrupts_like_ctrl_c(
     number: signal.Signals,
 ) -> None:
-    before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        signal.raise_signal(number)
-    assert signal.getsignal(number) == before
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup SIGHUP is ignored, and stays so
+    try:
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_an_interruption_that_a_library_swallows_is_remembered() -> None:

@@ -234,7 +234,7 @@ def test_what_an_interrupted_attempt_left_is_gone_before_the_first_epoch(
     begun: list[bool] = []
 
     class Watched(loop.Evaluation):  # type: ignore[misc]
-        def on_epoch_begin(self, _epoch: int, **_: object) -> None:
+        def on_epoch_begin(self, *_: object) -> None:
             begun.append(any(tmp_path.iterdir()))
 
     with pytest.MonkeyPatch.context() as patch:
