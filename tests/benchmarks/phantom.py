@@ -52,7 +52,9 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> Result:
-    _start_backend(options.threads)
+    from study.model.backend import start_backend
+
+    start_backend(options.threads)
     judge = drawn(lesions=JUDGE_LESIONS, frames=1, seed=JUDGE_SEED)
     default = drawn(lesions=50, frames=FRAMES, seed=0)
     figures = [*_support_vectors(default), _forest()]
@@ -132,12 +134,6 @@ def _forest() -> Figure:
         low=0.82,
         high=0.88,
     )
-
-
-def _start_backend(threads: int) -> None:
-    from study.model.backend import start_backend
-
-    start_backend(threads)
 
 
 def _train(size: Size, seed: int, judge: PartArrays, options: Namespace) -> dict[str, Any]:
