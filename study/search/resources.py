@@ -25,7 +25,7 @@ JOBS_ON_GPU = 1
 MEMORY_SHARE = 0.8
 """Share of the free memory that workers may be planned to fill."""
 
-BASE_BYTES = 800_000_000
+BASE_BYTES = 695_000_000
 """Resident memory of a worker that trains the smallest network; nearly all of it is TensorFlow."""
 
 COPIES_TRAINED, COPIES_EVALUATED = 2.3, 1.0

@@ -1,9 +1,11 @@
-"""Resident memory of a worker over many short trials of the reference network."""
+"""Resident memory of workers over many short trials of the reference network."""
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 from argparse import ArgumentParser, Namespace
+from itertools import count
 from pathlib import Path
 
 from study.protocol import Protocol
@@ -15,10 +17,7 @@ from tests.benchmarks.result import Figure, Result
 from tests.benchmarks.turns import Rival, Turn
 
 MEGABYTES, GROWTH = 900.0, 5.0
-"""Most after any trial; most percent of growth from the first trial to the last."""
-
-SETTLED = 5
-"""Trial from which the growth is told as well: the first few fill caches."""
+"""Most after any trial; most percent of growth within a worker's life, from its first trial on."""
 
 SPACE = f"""
 question = "How much memory does the reference network take, trial after trial?"
@@ -33,7 +32,7 @@ padding = "{REFERENCE.padding}"
 
 
 def add_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--trials", type=int, default=50, help="trials in one process")
+    parser.add_argument("--trials", type=int, default=50, help="trials in all")
     parser.add_argument("--epochs", type=int, default=2, help="epochs of a trial")
     parser.add_argument("--samples", type=int, default=640, help="training samples of an epoch")
     parser.add_argument("--threads", type=int, default=1, help="threads of the worker")
@@ -44,26 +43,37 @@ def run(options: Namespace) -> Result:
     space = parse_space(SPACE, name="reference", where="the benchmark's space")
     with tempfile.TemporaryDirectory() as scratch:
         study = make_study(Path(scratch) / "runs", protocol, space=space).path
-        with Rival(trials, study, options.trials, threads=options.threads) as worker:
-            found = [worker.warm_up, *(worker.turn() for _ in range(options.trials - 1))]
-    resident = [item["resident"] / 1e6 for item in found]
-    retired = [k + 1 for k, item in enumerate(found) if item["retires"]]
-    start = min(SETTLED, len(resident))
-    growth, late = (100 * (resident[-1] / resident[k - 1] - 1) for k in (1, start))
+        lives: list[list[float]] = []
+        while (left := options.trials - sum(map(len, lives))) > 0:
+            with Rival(trials, study, options.trials - left, threads=options.threads) as worker:
+                found = [worker.warm_up]
+                while len(found) < left and not found[-1]["retires"]:
+                    found.append(worker.turn())
+            lives.append([item["resident"] / 1e6 for item in found])
+    highest = max(map(max, lives))
+    kept = [(life[-1] - life[0]) / (len(life) - 1) for life in lives if len(life) > 1]
     figures = (
-        Figure(name="after the first trial", value=resident[0], unit="MB"),
-        Figure(name=f"after trial {start}", value=resident[start - 1], unit="MB"),
-        Figure(name=f"after trial {len(resident)}", value=resident[-1], unit="MB"),
-        Figure(name="highest after a trial", value=max(resident), unit="MB", high=MEGABYTES),
-        Figure(name="growth from the first trial", value=growth, unit="%", high=GROWTH),
-        Figure(name=f"growth from trial {start}", value=late, unit="%"),
-        Figure(name="trials after which it would have retired", value=len(retired)),
+        Figure(name="after the first trial of a worker", value=median(lives, 0), unit="MB"),
+        Figure(name="after its last trial", value=median(lives, -1), unit="MB"),
+        Figure(name="highest after a trial", value=highest, unit="MB", high=MEGABYTES),
+        Figure(
+            name="growth within a life, most",
+            value=max(100 * (max(life) / life[0] - 1) for life in lives),
+            unit="%",
+            high=GROWTH,
+        ),
+        Figure(name="growth a trial", value=statistics.median(kept) if kept else 0.0, unit="MB"),
+        Figure(name=f"workers for {options.trials} trials", value=len(lives)),
     )
-    return Result(figures=figures, details={"megabytes": resident, "retires": retired})
+    return Result(figures=figures, details={"megabytes": lives})
 
 
-def trials(turn: Turn, path: Path, total: int) -> None:
-    """Run trials one after another as a worker does, but without retiring; a turn is a trial."""
+def median(lives: list[list[float]], trial: int) -> float:
+    return statistics.median(life[trial] for life in lives)
+
+
+def trials(turn: Turn, path: Path, done: int) -> None:
+    """Run trials one after another as a worker does, until it is stopped; a turn is a trial."""
     import psutil
 
     from study.ledger import Ledger
@@ -79,7 +89,7 @@ def trials(turn: Turn, path: Path, total: int) -> None:
     images = len(data.train.labels) + len(data.validation.labels)
     planned = predicted_memory(space, record.protocol, images)
     first = None
-    for ordinal in range(total):
+    for ordinal in count(done):
         worker.run_trial(ledger, ordinal, record=record, space=space, data=data, folder=folder)
         resident = psutil.Process().memory_info().rss
         first = first or resident

@@ -122,7 +122,7 @@ def test_only_the_best_networks_and_that_of_trial_0_are_kept(
 
 def test_a_worker_retires_when_its_memory_has_grown_beyond_the_plan() -> None:
     assert not has_grown(1_000, first=1_000, planned=500)
-    assert not has_grown(1_290, first=1_000, planned=500)
-    assert has_grown(1_310, first=1_000, planned=500)
+    assert not has_grown(1_030, first=1_000, planned=500)
+    assert has_grown(1_050, first=1_000, planned=500)
     assert not has_grown(1_900, first=1_000, planned=2_000), "a large network after a small one"
     assert has_grown(2_001, first=1_000, planned=2_000)
