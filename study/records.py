@@ -91,9 +91,11 @@ class StudyRecord:
     versions that had one sampler and no pruner."""
     infeasible: int = 0
     """Suggestions turned down because the network would be too large; not trials."""
+    duplicates: int = 0
+    """Suggestions turned down because another trial has the same variant; not trials."""
     audit: dict[str, Any] | None = None
     """``Audit.as_dict``; None where a study has none."""
     retest: dict[str, Any] | None = None
     """The stored retest: ``number``, ``images``, ``groups``, ``confusion``, ``sensitivity``,
     ``specificity``, ``f_med``, ``accuracy``, ``intervals``, ``effective_images``, ``uses``,
-    ``at``."""
+    ``at``, ``warnings`` (lines on what could not be explained)."""

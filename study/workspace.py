@@ -25,6 +25,21 @@ class StudyFolder:
         return self.path / f"{part}_draws.npz"
 
     @property
+    def examples(self) -> Path:
+        """Training images before and after augmentation: ``training.examples``."""
+        return self.path / "examples.npz"
+
+    @property
+    def test_predictions(self) -> Path:
+        """What the retest's network says of every test image: ``evaluation.retest``."""
+        return self.path / "test_predictions.npz"
+
+    @property
+    def explanations(self) -> Path:
+        """Misclassified test images and what the network looked at: ``evaluation.retest``."""
+        return self.path / "explanations.npz"
+
+    @property
     def lock(self) -> Path:
         """Held by the one driver of the study."""
         return self.path / "lock"

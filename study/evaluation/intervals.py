@@ -51,11 +51,14 @@ def effective_size(correct: NDArray[np.bool_], group: NDArray[np.int_]) -> Effec
     if len(correct) == 0:
         raise ValueError("effective size is undefined: the class has no image")
     _, index, sizes = np.unique(group, return_inverse=True, return_counts=True)
-    icc = 1.0
-    if len(sizes) >= metrics.FEW_GROUPS:
-        right = np.bincount(index, weights=correct.astype(np.float64), minlength=len(sizes))
-        icc = _anova_icc(right, sizes)
-    images = len(correct)
+    right = np.bincount(index, weights=correct.astype(np.float64), minlength=len(sizes))
+    return _counted_size(right, sizes)
+
+
+def _counted_size(right: NDArray[Any], sizes: NDArray[np.int_]) -> EffectiveSize:
+    """Return the effective size of one class from each group's right images and its size."""
+    icc = _anova_icc(right, sizes) if len(sizes) >= metrics.FEW_GROUPS else 1.0
+    images = int(sizes.sum())
     mean_size = float(np.sum(sizes**2) / images)
     return EffectiveSize(
         images=images,
@@ -150,6 +153,38 @@ def retest_intervals(
     }
 
 
+def counted_f_med_interval(
+    correct: NDArray[np.int_],
+    total: NDArray[np.int_],
+    label: NDArray[np.int_],
+    *,
+    seed: int,
+    level: float = 0.95,
+    draws: int = 2_000,
+) -> tuple[float, float]:
+    """Return the interval of an F_med from the counts of each group, as in ``retest_intervals``.
+
+    ``correct`` and ``total`` (G,) are the right and all samples of a group, ``label`` (G,) its
+    class; a group without samples does not count.
+
+    Raises ``ValueError`` when a class has no sample, or counts do not fit together.
+    """
+    correct, total, label = (np.asarray(array, dtype=np.int64) for array in (correct, total, label))
+    if not correct.shape == total.shape == label.shape or (correct > total).any():
+        raise ValueError("counts of groups do not fit together")
+    rng, recalls, drawn = np.random.default_rng(seed), [], []
+    for k in (1, 0):
+        chosen = (label == k) & (total > 0)
+        if not chosen.any():
+            raise ValueError(f"F_med is undefined: no sample of class {k}")
+        recalls.append(float(correct[chosen].sum() / total[chosen].sum()))
+        size = _counted_size(correct[chosen].astype(np.float64), total[chosen])
+        drawn.append(_recall_draws(recalls[-1], size.effective, draws, rng))
+    values = 2 * drawn[0] * drawn[1] / (drawn[0] + drawn[1])
+    low, high = _percentiles(values, level, metrics.f_med(recalls))
+    return low, high
+
+
 def _recall_draws(
     recall: float, n_eff: float, draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
@@ -194,7 +229,7 @@ def _auc_interval(
     rows = max(1, 4_000_000 // len(truth))  # so that memory does not grow with the images
     values = np.concatenate(
         [
-            _weighted_auc(truth, probability, _times_drawn(stratum, count, rng)[:, index])
+            _weighted_auc(truth, probability, times_drawn(stratum, count, rng)[:, index])
             for count in [rows] * (draws // rows) + [draws % rows]
         ]
     )
@@ -203,10 +238,13 @@ def _auc_interval(
     return _percentiles(values, level), f"percentiles of {draws:,} bootstrap samples of the groups"
 
 
-def _times_drawn(
+def times_drawn(
     stratum: NDArray[np.int_], count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return how often each group is drawn from its stratum, (count, groups)."""
+    """Return how often each group is drawn from its stratum, in each of ``count`` resamples.
+
+    ``stratum`` (groups,) holds any whole numbers; the result is (count, groups).
+    """
     times = np.zeros((count, len(stratum)), dtype=np.int64)
     for name in np.unique(stratum):
         members = np.flatnonzero(stratum == name)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study import metrics
-from study.dataset.arrays import load_part
+from study.dataset.arrays import PartArrays, load_part
 from study.dataset.images import file_digest
 from study.dataset.manifest import Manifest
-from study.errors import LedgerError
+from study.errors import LedgerError, in_a_line
 from study.evaluation.intervals import retest_intervals
 from study.files import replacing
 from study.ledger import Ledger, now
 from study.seeds import derive
 from study.summary import winner
 from study.workspace import StudyFolder
+
+GALLERY = 24
+"""Most misclassified images that are kept with what the network looked at."""
 
 
 def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
@@ -26,6 +31,11 @@ def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
     Asked again for the same network, the stored answer is repeated and the test part stays shut;
     another winner opens it once more, which ``uses`` counts. None when nothing can be retested:
     no complete trial, or no test part.
+
+    The folder receives ``test_predictions.npz``, n test images: ``probability`` of the positive
+    class, ``label`` (1 is the positive class), ``group`` (a number), ``group_name``, ``path``, all
+    (n,); and ``explanations.npz`` (:func:`write_explanations`). Where that one cannot be made, the
+    answer is stored all the same, and ``warnings``, lines of text, says why.
 
     Raises ``LedgerError`` when the winner's network is gone, ``DataError`` when an image changed.
     """
@@ -46,26 +56,104 @@ def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
     test = load_part(
         Manifest.read(folder.manifest), Path(record.dataset["source"]), "test", record.protocol
     )
-    probability = predict(load_network(model), test.images)
-    scores = metrics.binary_scores(test.labels, probability)
-    intervals = retest_intervals(
-        test.labels, probability, test.groups, seed=derive(record.seed, "retest")
-    )
-    with replacing(folder.path / "test_predictions.npz") as scratch:
-        np.savez_compressed(scratch, probability=probability, label=test.labels, group=test.groups)
+    network = load_network(model)
+    probability = predict(network, test.images)
+    _write_predictions(folder.test_predictions, test, probability)
     answer = {
         "number": best.number,
-        "images": len(test.labels),
-        "groups": len(test.group_names),
-        "confusion": metrics.binary_counts(test.labels, probability),
-        **scores,
-        # Without enough groups for an interval the figure alone would mislead.
-        "auc": metrics.auc(test.labels, probability) if intervals["auc"] else None,
-        "intervals": intervals,
-        "effective_images": intervals["effective_images"],
+        **_scores(test, probability, seed=derive(record.seed, "retest")),
+        "warnings": _explain(folder.explanations, network, test, probability),
         "uses": before.get("uses", 0) + 1,
         "at": now(),
         "model_digest": digest,
     }
     ledger.update(retest=answer)
     return answer
+
+
+def _scores(test: PartArrays, probability: NDArray[np.float64], *, seed: int) -> dict[str, Any]:
+    intervals = retest_intervals(test.labels, probability, test.groups, seed=seed)
+    return {
+        "images": len(test.labels),
+        "groups": len(test.group_names),
+        "confusion": metrics.binary_counts(test.labels, probability),
+        **metrics.binary_scores(test.labels, probability),
+        # Without enough groups for an interval the figure alone would mislead.
+        "auc": metrics.auc(test.labels, probability) if intervals["auc"] else None,
+        "intervals": intervals,
+        "effective_images": intervals["effective_images"],
+    }
+
+
+def _write_predictions(path: Path, test: PartArrays, probability: NDArray[np.float64]) -> None:
+    with replacing(path) as scratch:
+        np.savez_compressed(
+            scratch,
+            probability=probability,
+            label=test.labels,
+            group=test.groups,
+            group_name=np.array(test.group_names, dtype=str)[test.groups],
+            path=np.array(test.paths, dtype=str),
+        )
+
+
+def _explain(
+    path: Path, network: Any, test: PartArrays, probability: NDArray[np.float64]
+) -> list[str]:
+    """Write the explanations; return lines on what went wrong, then without the earlier file."""
+    try:
+        path.unlink(missing_ok=True)  # that of an earlier winner would explain another network
+        write_explanations(path, network, test, probability)
+    except Exception as error:  # the test part is opened once: its scores outweigh its pictures
+        return [f"The misclassified test images have no explanation: {in_a_line(error)}"]
+    return []
+
+
+def write_explanations(
+    path: Path, network: Any, test: PartArrays, probability: NDArray[np.float64]
+) -> None:
+    """Write ``explanations.npz``: n misclassified test images, and why they were called so.
+
+    Arrays, in the order of :func:`gallery`: ``path`` and ``group`` (the name), text, ``label`` (1
+    is the positive class), ``probability`` of the positive class, all (n,); ``image``
+    (n, h, w, c), grey levels as the network sees them, and ``heat`` (n, h, w), that of
+    ``explain.grad_cam`` as 0 to 255, both uint8. Besides, the numbers of ``misclassified`` and of
+    all ``images`` of the test part.
+    """
+    from study.evaluation.explain import grad_cam
+
+    shown = gallery(test.labels, probability, test.groups)
+    images, called = test.images[shown], probability[shown] >= metrics.THRESHOLD
+    heat = np.rint(255 * grad_cam(network, images, called)).astype(np.uint8)
+    counts = metrics.binary_counts(test.labels, probability)
+    with replacing(path) as scratch:
+        np.savez_compressed(
+            scratch,
+            path=np.array([test.paths[k] for k in shown], dtype=str),
+            group=np.array([test.group_names[test.groups[k]] for k in shown], dtype=str),
+            label=test.labels[shown],
+            probability=probability[shown],
+            image=images,
+            heat=heat,
+            misclassified=counts["fp"] + counts["fn"],
+            images=len(test.labels),
+        )
+
+
+def gallery(
+    label: NDArray[np.int64], probability: NDArray[np.float64], group: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the rows of at most ``GALLERY`` misclassified images, in the order to show them.
+
+    All arguments are (n,), ``label`` is 1 for the positive class, ``group`` holds whole numbers.
+    Missed positives come before false alarms, then the most wrong come first. No group gets a
+    second image before every other group with a misclassified one has its first, and so on.
+    """
+    wrong = np.flatnonzero((probability >= metrics.THRESHOLD) != (label == 1))
+    grave = wrong[np.lexsort((-np.abs(probability - label)[wrong], -label[wrong]))]
+    seen: Counter[int] = Counter()
+    turn = []
+    for name in group[grave].tolist():
+        turn.append(seen[name])
+        seen[name] += 1
+    return grave[np.sort(np.argsort(turn, kind="stable")[:GALLERY])]

@@ -31,6 +31,7 @@ from study.seeds import derive
 from study.space import Space, parse_space
 from study.summary import ranked
 from study.training.data import TrialData, assemble
+from study.training.examples import write_examples
 from study.training.loop import train
 from study.workspace import StudyFolder
 
@@ -60,6 +61,7 @@ def work(folder: StudyFolder, *, total: int) -> None:
     ledger.optuna_study.pruner = make_pruner(record.search, record.protocol)
     space = parse_space(record.space["text"], name=record.space["name"], where="the ledger's space")
     data = load_data(folder, record)
+    leave_examples(folder, record, data)
     images = len(data.train.labels) + len(data.validation.labels)
     planned = predicted_memory(space, record.protocol, images)
     first, conflicts = None, 0
@@ -95,6 +97,16 @@ def load_data(folder: StudyFolder, record: StudyRecord) -> TrialData:
         validation=load_part(manifest, root, "validation", record.protocol),
         draws={part: read_draws(folder.draws(part)) for part in ("train", "validation")},
     )
+
+
+def leave_examples(folder: StudyFolder, record: StudyRecord, data: TrialData) -> None:
+    """Write the study's example images unless they are there; say so when it is not possible."""
+    if folder.examples.is_file():
+        return
+    try:
+        write_examples(folder.examples, data.train, record.protocol.augmentation, seed=record.seed)
+    except Exception as error:  # a picture is no reason to end a search
+        print(f"{folder.examples}: not written, {in_a_line(error)}", file=sys.stderr)
 
 
 def run_trial(

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 import optuna
 import pytest
 
+from study.dataset.manifest import Manifest
 from study.ledger import Ledger
 from study.protocol import Protocol
 from study.records import TrialRecord
@@ -118,6 +120,30 @@ def test_only_the_best_networks_and_that_of_trial_0_are_kept(
     kept = {k for k in range(7) if folder.model(k).is_file()}
     assert kept == {0, 2, 4, 5}
     assert len(kept) == MODELS_KEPT + 1
+
+
+def test_a_worker_leaves_example_images_once(study: tuple[StudyFolder, Ledger]) -> None:
+    folder, ledger = study
+    worker.work(folder, total=0)
+    with np.load(folder.examples, allow_pickle=False) as stored:
+        paths = set(stored["path"].tolist())
+    train = {row.path for row in Manifest.read(folder.manifest).rows if row.part == "train"}
+    assert len(paths) == 8
+    assert paths <= train
+    assert ledger.read().trials == []
+    written = folder.examples.stat().st_mtime_ns
+    worker.work(folder, total=0)
+    assert folder.examples.stat().st_mtime_ns == written
+
+
+def test_a_worker_that_cannot_leave_them_says_so_and_goes_on(
+    study: tuple[StudyFolder, Ledger], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = study
+    folder.examples.mkdir()
+    worker.work(folder, total=0)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{folder.examples}: not written, IsADirectoryError: ")
 
 
 def test_a_worker_retires_when_its_memory_has_grown_beyond_the_plan() -> None:
