@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -15,13 +14,11 @@ import typer
 
 from study.cli.options import Runs
 from study.cli.results import Name, find_study
+from study.cli.server import HOST, check_port, is_own, serve_until_stopped, taking
 from study.errors import SettingsError
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
-
-HOST = "127.0.0.1"
-_NAMES = (HOST, "localhost")
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -35,8 +32,7 @@ def dashboard(
 
     Needs `pip install optuna-dashboard`. Ends with Ctrl-C; started again, it takes a new snapshot.
     """
-    if not 0 <= port <= 65_535:
-        raise SettingsError(f"--port: found {port}; allowed: 0 to 65535")
+    check_port(port)
     folder, ledger = find_study(runs, name)
     ledger.close()
     try:
@@ -46,7 +42,6 @@ def dashboard(
             "study dashboard: optuna-dashboard is not installed; run: pip install optuna-dashboard"
         ) from error
     from study.ledger import FILE_NAME
-    from study.search.driver import interruptible
 
     with tempfile.TemporaryDirectory(
         prefix="study-dashboard-", ignore_cleanup_errors=True
@@ -56,17 +51,8 @@ def dashboard(
         taken = datetime.now().astimezone()
         application = read_only(wsgi(f"sqlite:///{snapshot}"))
         server = _serving(application, port)
-        with server, interruptible():
-            try:
-                print(f"http://{HOST}:{server.server_port}/", flush=True)
-                print(
-                    f"A snapshot of study {name}, taken at {taken:%H:%M}; Ctrl-C ends it.",
-                    file=sys.stderr,
-                )
-                server.serve_forever()
-            except KeyboardInterrupt:
-                return 0
-    return 0
+        said = f"A snapshot of study {name}, taken at {taken:%H:%M}; Ctrl-C ends it."
+        return serve_until_stopped(server, f"http://{HOST}:{server.server_port}/", said)
 
 
 def copy_ledger(ledger: Path, target: Path) -> None:
@@ -83,8 +69,7 @@ def read_only(application: Application) -> Application:
     """
 
     def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        host = str(environ.get("HTTP_HOST", "")).rpartition(":")[0]
-        if host not in _NAMES:
+        if not is_own(environ.get("HTTP_HOST"), int(environ["SERVER_PORT"])):
             return _refused(start_response, "this address only")
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return _refused(start_response, "a snapshot: nothing can be changed here")
@@ -112,10 +97,5 @@ def _serving(application: Application, port: int) -> WSGIServer:
         def log_message(self, *_: Any) -> None:
             pass
 
-    try:
+    with taking(port):
         return make_server(HOST, port, application, Server, Handler)
-    except OSError as error:
-        raise SettingsError(
-            f"--port: {port} cannot be used ({error.strerror or error}); name another one, or 0 "
-            "for any that is free"
-        ) from error

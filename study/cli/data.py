@@ -86,7 +86,7 @@ def audit(
         baselines = measure_baselines(opened, manifest)
         found = audit_source(opened, manifest, baselines, refusal=refusal)
     if html is not None:
-        from study.report.audit_page import write_audit_page
+        from study.report.audit.page import write_audit_page
 
         write_audit_page(found, opened, manifest, html, seed=seed)
     if as_json:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from study import __version__
-from study.cli import dashboard, data, model, results, run
+from study.cli import browse, dashboard, data, model, results, run
 from study.cli.terminal import printable
 from study.errors import StudyError
 
@@ -28,6 +28,8 @@ app.command("run")(run.run)
 app.command("list")(results.list_studies)
 app.command("show")(results.show)
 app.command("report")(results.report)
+app.command("browse")(browse.browse)
+app.command("compare")(browse.compare)
 app.command("dashboard")(dashboard.dashboard)
 app.command("export")(model.export)
 app.command("predict")(model.predict)

@@ -60,6 +60,10 @@ Pruner = Annotated[
         + f" [default: {DEFAULT_PRUNER}; none with --quick]."
     ),
 ]
+NoImages = Annotated[
+    bool,
+    in_output("--no-images", help="A report without any picture of the data, to be passed on."),
+]
 LARGEST_SEED = 2**31 - 1
 
 LEAST_MEMORY_MB = 500

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from study.cli.options import AsJson, Reports, Runs
+from study.cli.options import AsJson, NoImages, Reports, Runs
 from study.errors import LedgerError, near_miss
 
 if TYPE_CHECKING:
@@ -131,13 +131,18 @@ def report(
     name: Name,
     runs: Runs = Path("runs"),
     reports: Reports = Path("reports"),
+    no_images: NoImages = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> int:
     """Write the report of a study anew."""
+    from study.report.library import write_index
     from study.report.page import write_report
 
     folder, ledger = find_study(runs, name)
-    page = write_report(ledger.read(), study_dir=folder.path, out_dir=reports / name)
+    page = write_report(
+        ledger.read(), study_dir=folder.path, out_dir=reports / name, images=not no_images
+    )
+    write_index(runs, reports)
     print(page)
     if open_page:
         webbrowser.open(page.resolve().as_uri())

@@ -6,7 +6,9 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,6 +132,7 @@ def run(
             help="How often the report is refreshed while the study runs [default: 60s].",
         ),
     ] = None,
+    no_images: options.NoImages = False,
     quiet: Annotated[
         bool, options.in_output("--quiet", help="Say errors and the outcome only.")
     ] = False,
@@ -212,12 +215,14 @@ def run(
                     report_seconds=refresh_seconds or REPORT_SECONDS,
                     quiet=quiet,
                 )
-                why = _search_and_retest(folder, ledger, run, reports, interruption)
+                write = partial(_write_report, folder, reports, images=not no_images)
+                why = _search_and_retest(folder, ledger, run, write, interruption)
                 record = ledger.read()
     except KeyboardInterrupt:
         say([interrupted_line(None if ledger is None else ledger.read(), command)])
         return 130
-    page = _write_report(record, folder, reports)
+    page = write(record)
+    _write_index(runs, reports)
     if as_json:
         from study.summary import document
 
@@ -237,9 +242,16 @@ def _protocol(image_size: str, budgets: dict[str, Any], *, quick: bool) -> Proto
 
 
 def _search_and_retest(
-    folder: StudyFolder, ledger: Ledger, run: Run, reports: Path, interruption: Interruption
+    folder: StudyFolder,
+    ledger: Ledger,
+    run: Run,
+    write: Callable[..., Path],
+    interruption: Interruption,
 ) -> str:
-    """Search, retest the best complete trial, and return why the search ended."""
+    """Search, retest the best complete trial, and return why the search ended.
+
+    ``write`` writes the report of a record.
+    """
     from study.cli.quiet import quiet_backend
     from study.cli.watching import watching
     from study.evaluation.retest import retest
@@ -247,10 +259,9 @@ def _search_and_retest(
     from study.search.driver import run_search
 
     record = ledger.read()
-    _write_report(record, folder, reports)
+    write(record)
     refreshing = ReportRefresh(
-        study_dir=folder.path,
-        out_dir=reports / record.name,
+        write,
         seconds=run.report_seconds,
         on_error=lambda message: print(f"study: {message}", file=sys.stderr),
     )
@@ -276,15 +287,22 @@ def _search_and_retest(
                 retest(folder, ledger)
     except KeyboardInterrupt:
         with suppress(Exception):  # how to go on matters more than the page
-            _write_report(ledger.read(), folder, reports)
+            write(ledger.read())
         raise
     return why
 
 
-def _write_report(record: StudyRecord, folder: StudyFolder, reports: Path) -> Path:
+def _write_report(folder: StudyFolder, reports: Path, record: StudyRecord, **settings: Any) -> Path:
     from study.report.page import write_report
 
-    return write_report(record, study_dir=folder.path, out_dir=reports / record.name)
+    out_dir = reports / record.name
+    return write_report(record, study_dir=folder.path, out_dir=out_dir, **settings)
+
+
+def _write_index(runs: Path, reports: Path) -> None:
+    from study.report.library import write_index
+
+    write_index(runs, reports)
 
 
 def _say_end(record: StudyRecord, page: Path, why: str, command: str) -> None:
