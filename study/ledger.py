@@ -232,6 +232,7 @@ class Ledger:
             protocol=Protocol.from_dict(attributes["protocol"]),
             trials=attempts.records(),
             infeasible=attempts.turned_down["infeasible"].total(),
+            duplicates=attempts.turned_down["duplicate"].total(),
             search=attributes.get("search", {}),
             audit=attributes.get("audit"),
             retest=attributes.get("retest"),

@@ -105,6 +105,7 @@ def document(
                 "requested": record.requested,
                 **counts(record),
                 "infeasible": record.infeasible,
+                "duplicates": record.duplicates,
             },
             "ranking": [_entry(trial) for trial in ranked(record)],
             "winner": None if best is None else _winner(record, best),

@@ -45,9 +45,15 @@ def test_the_wheel_holds_only_code_types_page_parts_and_spaces(wheel: zipfile.Zi
     others = {name for name in inside if not name.endswith(".py")}
     assert others == {
         "study/py.typed",
-        *(f"study/report/assets/{name}" for name in ("page.css", "page.html", "page.js")),
-        *(f"study/report/assets/{name}" for name in ("audit.html", "audit.js")),
-        *(f"study/report/assets/{name}" for name in ("charts.js", "theme.js")),
+        *(
+            f"study/report/assets/{page}.{kind}"
+            for page in ("page", "audit", "compare", "index")
+            for kind in ("html", "js")
+        ),
+        *(
+            f"study/report/assets/{name}"
+            for name in ("page.css", "charts.js", "tabs.js", "table.js", "theme.js")
+        ),
         "study/dataset/fetch/mendeley.csv",
         "study/search_spaces/seed.toml",
     }

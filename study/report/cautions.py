@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from study import metrics
 from study.records import StudyRecord
 from study.report import words
-from study.report.audit_section import LEVELS, finding_title
+from study.report.audit.section import LEVELS, finding_title
+from study.report.markup import Markup, element
 from study.summary import counts, progress
 
 FEW_TRIALS = 20
@@ -165,3 +167,12 @@ def _skipped(record: StudyRecord) -> list[Caution]:
         return []
     text = f"{words.plural(len(skipped), 'file')} could not be used; see The data."
     return [Caution(level="warning", title="Files left out", text=text)]
+
+
+def caution_list(found: Sequence[Caution]) -> Markup:
+    """Return cautions as a list, each with its title."""
+    items = (
+        element("li", element("strong", item.title), element("span", item.text), class_=item.level)
+        for item in found
+    )
+    return element("ul", *items, class_="cautions")

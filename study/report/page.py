@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
 
 from study.errors import SettingsError
 from study.files import write_text
-from study.records import StudyRecord, TrialRecord
+from study.records import StudyRecord
 from study.report import words
-from study.report.cautions import cautions
+from study.report.cautions import Caution, caution_list, cautions
+from study.report.frames import trials_frame
 from study.report.markup import Markup, element, join
 from study.report.offline import asset, embedded, policy
 from study.report.payload import Curves, page_data
-from study.report.provenance import data_html, provenance_html
-from study.report.tables import table_html, table_info, trials_csv
-from study.report.verdict import verdict_html
-from study.summary import best_so_far, counts, progress, ranked, winner
+from study.report.section import Evidence, Section
+from study.report.sections import data, provenance, ranking, summary, trial
+from study.report.sections.complexity import section as complexity
+from study.report.sections.heldout import section as heldout
+from study.report.sections.hyperparameters import section as hyperparameters
+from study.report.sections.search import section as search
+from study.report.tables import trials_csv
+from study.summary import counts, progress
+from study.workspace import StudyFolder
+
+SECTIONS = (
+    summary,
+    ranking,
+    trial,
+    complexity,
+    hyperparameters,
+    search,
+    heldout,
+    data,
+    provenance,
+)
+"""The tabs of the page, in their order."""
 
 
 def write_report(
@@ -28,21 +48,25 @@ def write_report(
     out_dir: Path,
     now: datetime | None = None,
     curves: Curves | None = None,
+    images: bool = True,
 ) -> Path:
     """Write ``index.html`` and ``trials.csv`` into ``out_dir`` and return the page's path.
 
     Each file is replaced at once, so that a reader never sees half of one. ``study_dir`` holds
-    the trials' histories; any of them may be missing or still growing. ``now`` is the time that
+    the trials' artifacts; any of them may be missing or still growing. ``now`` is the time that
     the page gives as its own. ``curves``, handed in again each time, spares the histories of ended
-    trials from being read anew.
+    trials from being read anew. Without ``images`` the page holds no picture of the data.
 
     Raises ``SettingsError`` when ``out_dir`` cannot be written.
     """
     at = now or datetime.now(UTC)
-    page = page_html(record, study_dir=study_dir, now=at, curves=curves)
+    evidence = Evidence(
+        record=record, trials=trials_frame(record), folder=StudyFolder(study_dir), images=images
+    )
+    page = page_html(evidence, now=at, curves=curves)
     target = out_dir / "index.html"
     try:
-        write_text(out_dir / "trials.csv", trials_csv(record), errors="replace")
+        write_text(out_dir / "trials.csv", trials_csv(evidence.trials), errors="replace")
         write_text(target, page, errors="replace")
     except OSError as error:
         raise SettingsError(
@@ -52,39 +76,45 @@ def write_report(
     return target
 
 
-def page_html(
-    record: StudyRecord, *, study_dir: Path, now: datetime, curves: Curves | None = None
-) -> str:
+def page_html(evidence: Evidence, *, now: datetime, curves: Curves | None = None) -> str:
     """Return the whole page: text, table, data of the charts, styles and scripts."""
     from plotly.offline import get_plotlyjs
 
+    record = evidence.record
+    sections = [module.section(evidence) for module in SECTIONS]
     plotly_js = get_plotlyjs()
-    theme_js, charts_js, page_js = (asset(f"{name}.js") for name in ("theme", "charts", "page"))
+    scripts = {name: asset(f"{name}.js") for name in ("theme", "charts", "tabs", "table", "page")}
     return Template(asset("page.html")).substitute(
         title=html.escape(record.name),
-        policy=policy(plotly_js, theme_js, charts_js, page_js),
+        policy=policy(plotly_js, *scripts.values()),
         css=asset("page.css"),
-        state=_state(record),
+        nav=_navigation(sections),
         header=_header(record, now),
-        verdict=verdict_html(record),
-        ranking_note=_ranking_note(record),
-        table=table_html(table_info(record), winner=_number(winner(record))),
-        data=data_html(record),
-        provenance=provenance_html(record),
+        dangers=_dangers(cautions(record)),
+        sections=join(*(_panel(item) for item in sections)),
         version=html.escape(record.versions.get("study", "")),
-        json=embedded(page_data(record, study_dir=study_dir, curves=curves)),
+        json=embedded(page_data(evidence, sections, curves=curves)),
         plotly=plotly_js,
-        charts=charts_js,
-        script=page_js,
-        theme=theme_js,
+        **scripts,
     )
 
 
-def _state(record: StudyRecord) -> str:
-    """Return the classes by which the page hides what would be empty."""
-    scored = any(best_so_far(t) is not None for t in record.trials if t.state != "failed")
-    missing = {"no-trials": not record.trials, "no-scores": not scored}
-    return " ".join(name for name, yes in missing.items() if yes)
+def _navigation(sections: Sequence[Section]) -> Markup:
+    return join(*(element("a", item.title, href=f"#{item.key}") for item in sections))
+
+
+def _panel(item: Section) -> Markup:
+    title = f"{item.key}-title"
+    return element(
+        "section",
+        element("h2", item.title, id=title),
+        element("p", item.look_for, class_="look") if item.look_for else None,
+        element("p", item.shows, class_="shows") if item.shows else None,
+        item.body,
+        id=item.key,
+        class_=f"panel {item.key}",
+        aria_labelledby=title,
+    )
 
 
 def _header(record: StudyRecord, now: datetime) -> Markup:
@@ -92,23 +122,12 @@ def _header(record: StudyRecord, now: datetime) -> Markup:
     ended = state["complete"] + state["pruned"] + state["failed"]
     what = {"running": "Running", "finished": "Finished", "unfinished": "Unfinished"}
     found = progress(record)
-    items = [
-        element(
-            "li",
-            element("strong", caution.title),
-            element("span", caution.text),
-            class_=caution.level,
-        )
-        for caution in cautions(record)
-    ]
-    done = f"{ended} of {words.plural(record.requested, 'trial')} ended"
-    parts = ", ".join(f"{n} {name}" for name, n in state.items() if n and name != "complete")
-    updated = element(
-        "time", words.moment(now.isoformat()), datetime=now.isoformat(timespec="seconds")
-    )
+    running = found == "running"
+    done = f"{ended:,} of {words.plural(record.requested, 'trial')} ended"
+    parts = ", ".join(f"{n:,} {name}" for name, n in state.items() if n and name != "complete")
+    stamp = now.isoformat(timespec="seconds")
     return join(
         element("h1", record.name),
-        element("p", _subject(record), class_="subject"),
         element(
             "p",
             element("span", what[found], class_=f"badge {found}"),
@@ -118,48 +137,17 @@ def _header(record: StudyRecord, now: datetime) -> Markup:
             )
             if found != "finished"
             else None,
-            element("span", "updated ", updated),
-            element("button", "Reload", type="button", id="reload") if found == "running" else None,
-            element(
-                "label",
-                element("input", type="checkbox", id="auto-reload"),
-                " every minute",
-            )
-            if found == "running"
+            element("span", "updated ", element("time", words.moment(stamp), datetime=stamp)),
+            element("button", "Reload", type="button", id="reload") if running else None,
+            element("label", element("input", type="checkbox", id="auto-reload"), " every minute")
+            if running
             else None,
             class_="state",
         ),
-        element("ul", *items, class_="cautions"),
     )
 
 
-def _subject(record: StudyRecord) -> str:
-    data, classes = record.dataset, record.dataset.get("classes") or {}
-    names = " and ".join(f"{n:,} {name}" for name, n in classes.items())
-    groups = words.plural(int(data.get("groups") or 0), "group")
-    return (
-        f"{words.plural(record.requested, 'variant')} of a small CNN from the search space "
-        f"“{record.space.get('name')}”, trained on the dataset “{data.get('name')}” "
-        f"({names} images in {groups}) and ranked by validation F_med, the harmonic mean of "
-        "sensitivity and specificity."
-    )
-
-
-def _ranking_note(record: StudyRecord) -> Markup:
-    state = counts(record)
-    said = [
-        "Bars: validation F_med on the fixed augmented set at the best epoch, which ranks the "
-        "trials. Diamonds: the same network on the plain validation images."
-    ]
-    if state["pruned"] or state["running"] or state["interrupted"]:
-        said.append("Hatched grey bars show the best epoch so far of trials that did not end.")
-    without = [t.number for t in ranked(record) if best_so_far(t) is None or t.state == "failed"]
-    if without:
-        shown = ", ".join(str(number) for number in without[:12])
-        more = f" and {len(without) - 12} more" if len(without) > 12 else ""
-        said.append(f"No bar for trial {shown}{more}: failed or not begun.")
-    return join(" ".join(said))
-
-
-def _number(trial: TrialRecord | None) -> int | None:
-    return None if trial is None else trial.number
+def _dangers(found: Sequence[Caution]) -> Markup | str:
+    """Return what makes the scores mean something else: it stands above every tab."""
+    dangers = [item for item in found if item.level == "danger"]
+    return caution_list(dangers) if dangers else ""

@@ -1,85 +1,102 @@
-"""What the page's script draws: the figures, and the facts and curves of every trial."""
+"""What the page's scripts draw: the figures, and the facts and curves of every trial."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from study.records import SCORES, VIEWS, StudyRecord, TrialRecord
 from study.report import words
 from study.report.curves import CurveInfo, curve_figure
-from study.report.figures import (
-    capacity_figure,
-    capacity_info,
-    leader,
-    ranking_figure,
-    ranking_info,
-)
 from study.report.history import History, read_history
-from study.report.style import CONFIG, DARK
-from study.report.tables import hyperparameter, hyperparameters
+from study.report.marks import leader
+from study.report.section import Evidence, Section
+from study.report.style import AXIS, CONFIG, DARK, EXTRA, INK
+from study.report.tables import ROWS, table_data, table_info
 from study.report.verdict import in_words
-from study.summary import best_so_far, progress, ranked, winner
+from study.summary import progress, ranked, winner
+from study.workspace import StudyFolder
 
 POINTS = 400
 """Most epochs drawn of one trial."""
 
-FEWEST_POINTS = 50
+FEWEST_POINTS = 25
 
-ALL_POINTS = 60_000
+ALL_POINTS = 100_000
 """Most epochs drawn of all trials together, so that the page stays small with many trials."""
 
+
+OVERLAY = ((EXTRA, "solid"), (INK, "dot"), (EXTRA, "dash"), (INK, "dashdot"), (AXIS, "solid"))
+"""Colour and dash of the trials that are laid over another one; as many as can be told apart."""
 
 Curves = dict[int, tuple[tuple[int, int], dict[str, Any]]]
 """What was drawn of ended trials, by number; with the attempt and the points it holds for."""
 
 
 def page_data(
-    record: StudyRecord, *, study_dir: Path, curves: Curves | None = None
+    evidence: Evidence, sections: Sequence[Section], *, curves: Curves | None = None
 ) -> dict[str, Any]:
     """Return the figures, the template of a history's charts, and every trial, best first.
 
-    Scores other than the loss are whole thousandths, which keeps the page small. ``curves`` is
-    looked into before a history is read, and filled.
+    What is known of the trials lies in lists of equal length, one a fact: that is half the size
+    of a mapping a trial. Scores other than the loss are whole thousandths. ``curves`` is looked
+    into before a history is read, and filled.
     """
+    record = evidence.record
     curves = {} if curves is None else curves
     trials = ranked(record)
-    best = winner(record)
-    described = {trial.number: in_words(trial) for trial in trials}
-    names = hyperparameters(record)
     points = points_of_each(len(trials))
-    found = []
-    for rank, trial in enumerate(trials, 1):
-        roles = [leader(record)] if trial is best else []
-        roles += ["reference"] if trial.number == 0 else []
-        found.append(
-            {
-                "option": _option(trial, roles),
-                "words": described[trial.number],
-                "facts": _facts(trial, f"{rank} of {len(trials)}"),
-                "hyperparameters": [
-                    [
-                        words.label(name),
-                        words.quantity(hyperparameter(trial, name)),
-                        name in trial.params,
-                    ]
-                    for name in names
-                ],
-                **_drawn(trial, study_dir, points, curves),
-            }
-        )
+    drawn = [_drawn(trial, evidence.folder, points, curves) for trial in trials]
+    advice = Sentences()
     return {
         "running": progress(record) == "running",
         "figures": {
-            "ranking": ranking_figure(ranking_info(record, described)).to_plotly_json(),
-            "capacity": capacity_figure(capacity_info(record, described)).to_plotly_json(),
-            "curve": _template("f_med"),
+            name: figure.to_plotly_json()
+            for item in sections
+            for name, figure in item.figures.items()
         },
+        "curve": _template("f_med"),
         "loss_axis": _template("loss")["layout"]["yaxis"],
         "config": CONFIG,
         "dark": DARK,
-        "trials": found,
+        "overlay": OVERLAY,
+        "rows": ROWS,
+        "numbers": [trial.number for trial in trials],
+        "columns": table_data(table_info(record)),
+        "searched": sorted({name for trial in trials for name in trial.params}),
+        "roles": _roles(record),
+        "words": [in_words(trial) for trial in trials],
+        "labels": {name: words.label(name) for name in SCORES},
+        "scores": _scores(trials),
+        "diagnosis": [_diagnosis_numbers(trial) for trial in trials],
+        "advice": [advice.places((trial.diagnosis or {}).get("advice")) for trial in trials],
+        "notes": {
+            str(trial.number): notes
+            for trial, found in zip(trials, drawn, strict=True)
+            if (notes := [*([trial.cause] if trial.cause else []), *found["notes"]])
+        },
+        "curves": [{key: found[key] for key in found if key != "notes"} for found in drawn],
+        "sentences": advice.found,
     }
+
+
+class Sentences:
+    """Sentences that many trials share, each kept once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def places(self, sentences: Any) -> list[int]:
+        """Return where the sentences stand in ``found``, adding those that are new."""
+        places = []
+        for sentence in sentences if isinstance(sentences, list) else []:
+            text = str(sentence)
+            if text not in self._places:
+                self._places[text] = len(self.found)
+                self.found.append(text)
+            places.append(self._places[text])
+        return places
 
 
 def points_of_each(trials: int) -> int:
@@ -93,16 +110,29 @@ def points_of_each(trials: int) -> int:
     return points
 
 
-def _drawn(trial: TrialRecord, study_dir: Path, points: int, curves: Curves) -> dict[str, Any]:
+def _drawn(trial: TrialRecord, folder: StudyFolder, points: int, curves: Curves) -> dict[str, Any]:
     holds_for = trial.ledger_number, points
     kept, found = curves.get(trial.number, (None, {}))
     if kept == holds_for:
         return found
-    path = study_dir / "trials" / str(trial.number) / "history.csv"
-    found = _trial(trial, read_history(path, trial, points=points))
+    path = folder.trial(trial.number) / "history.csv"
+    found = _curves(read_history(path, trial, points=points))
     if trial.state in ("complete", "pruned", "failed"):
         curves[trial.number] = holds_for, found
     return found
+
+
+def _curves(history: History) -> dict[str, Any]:
+    every = history.epochs == list(range(1, len(history.epochs) + 1))
+    return {
+        "notes": list(history.notes),
+        "best": history.best_epoch,
+        "epochs": len(history.epochs) if every else history.epochs,
+        **{
+            name: [_shrunk(value, name.endswith("_loss")) for value in values]
+            for name, values in history.curves.items()
+        },
+    }
 
 
 def _template(score: str) -> dict[str, Any]:
@@ -111,33 +141,23 @@ def _template(score: str) -> dict[str, Any]:
     return found
 
 
-def _trial(trial: TrialRecord, history: History) -> dict[str, Any]:
+def _scores(trials: Sequence[TrialRecord]) -> dict[str, list[float | None]]:
+    """Return every score at the best epoch, by column of the history."""
+    names = [f"{view}_{score}" for score in SCORES for view in VIEWS]
     return {
-        "number": trial.number,
-        "score": best_so_far(trial),
-        "parameters": trial.parameters,
-        "diagnosis": _diagnosis(trial),
-        "scores": [
-            [
-                words.label(name),
-                *(words.score(trial.scores.get(f"{view}_{name}")) for view in VIEWS),
-            ]
-            for name in SCORES
-        ],
-        "notes": [*([trial.cause] if trial.cause else []), *history.notes],
-        "best_epoch": history.best_epoch,
-        "epochs": history.epochs,
-        "curves": {
-            name: [_shrunk(value, name.endswith("_loss")) for value in values]
-            for name, values in history.curves.items()
-        },
+        name: [
+            _shrunk(words.number(trial.scores.get(name)), name.endswith("_loss"))
+            for trial in trials
+        ]
+        for name in names
     }
 
 
-def _option(trial: TrialRecord, roles: list[str]) -> str:
-    state = [] if trial.state == "complete" else [trial.state]
-    score = f"F_med {words.score(best_so_far(trial))}"
-    return ", ".join([f"Trial {trial.number}", score, *roles, *state])
+def _roles(record: StudyRecord) -> dict[str, list[str]]:
+    best = winner(record)
+    roles: dict[str, list[str]] = {} if best is None else {str(best.number): [leader(record)]}
+    roles.setdefault("0", []).append("reference")
+    return roles
 
 
 def _shrunk(value: float | None, is_loss: bool) -> float | None:
@@ -146,23 +166,7 @@ def _shrunk(value: float | None, is_loss: bool) -> float | None:
     return float(f"{value:.4g}") if is_loss else round(1000 * value)
 
 
-def _facts(trial: TrialRecord, rank: str) -> list[list[str]]:
-    state = trial.state if trial.attempts == 1 else f"{trial.state}, attempt {trial.attempts}"
-    return [
-        ["State", state],
-        ["Rank", rank],
-        ["Validation F_med, augmented", words.score(best_so_far(trial))],
-        ["Validation F_med, smooth", words.score(trial.validation_f_med_smooth)],
-        ["Best epoch", words.best_epoch(trial)],
-        ["Stopped by", str(trial.stopped_by or words.DASH)],
-        ["Parameters", words.count(trial.parameters)],
-        ["Multiply-accumulates", words.count(trial.macs)],
-        ["Time", words.duration(trial.seconds)],
-        ["Seed", words.DASH if trial.seed is None else str(trial.seed)],
-    ]
-
-
-def _diagnosis(trial: TrialRecord) -> dict[str, Any]:
+def _diagnosis_numbers(trial: TrialRecord) -> str:
     found = trial.diagnosis or {}
     numbers = []
     if (gap := words.number(found.get("gap"))) is not None:
@@ -177,8 +181,4 @@ def _diagnosis(trial: TrialRecord) -> dict[str, Any]:
     ratio = words.number(variance.get("loss_ratio")) if isinstance(variance, dict) else None
     if ratio is not None:
         numbers.append(f"validation loss ends at {ratio:.1f} times its minimum")
-    return {
-        "title": words.diagnosis_words(trial).capitalize() or "No diagnosis",
-        "numbers": "; ".join(numbers),
-        "advice": [str(sentence) for sentence in found.get("advice") or []],
-    }
+    return "; ".join(numbers)

@@ -9,7 +9,7 @@ from typing import Any
 from study.protocol import Protocol
 from study.records import StudyRecord
 from study.report import words
-from study.report.audit_section import audit_html, left_out_html
+from study.report.audit.section import audit_html, left_out_html
 from study.report.markup import Content, Markup, element, join
 from study.report.tables import facts_html
 from study.summary import counts

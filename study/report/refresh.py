@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from study.errors import in_a_line
 from study.records import StudyRecord
-from study.report.page import write_report
 from study.report.payload import Curves
 
 LARGEST_SHARE = 0.05
@@ -19,21 +17,21 @@ LARGEST_SHARE = 0.05
 class ReportRefresh:
     """Writes the report every ``seconds`` in a thread of its own, if anything has changed.
 
-    The caller shares the interpreter with that thread, but never waits for it. What was drawn of
-    ended trials is kept, so that only running ones are read again. ``on_error`` gets a line when
-    the report cannot be written, whatever the cause, once: a search goes on without its report.
+    ``write`` is called with a record and ``curves``, in which ``write_report`` keeps what it drew.
+    The caller shares the interpreter with that thread, but never waits for it. ``on_error`` gets a
+    line when the report cannot be written, whatever the cause, once: a search goes on without its
+    report.
     Used as a context, it waits at the end for a report that is being written.
     """
 
     def __init__(
         self,
+        write: Callable[..., object],
         *,
-        study_dir: Path,
-        out_dir: Path,
         seconds: float,
         on_error: Callable[[str], None],
     ) -> None:
-        self._study_dir, self._out_dir = study_dir, out_dir
+        self._write_report = write
         self._every, self._on_error = seconds, on_error
         self._curves: Curves = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="report")
@@ -64,7 +62,7 @@ class ReportRefresh:
     def _write(self, record: StudyRecord) -> float:
         """Write the report and return how many seconds it took."""
         began = time.monotonic()
-        write_report(record, study_dir=self._study_dir, out_dir=self._out_dir, curves=self._curves)
+        self._write_report(record, curves=self._curves)
         return time.monotonic() - began
 
     def _finish(self, writing: Future[float]) -> None:

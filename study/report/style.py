@@ -8,6 +8,12 @@ from typing import Any
 VALIDATION, TRAIN, PLAIN = "#0072b2", "#d55e00", "#009e73"
 INK, AXIS, GRID, SURFACE = "#1c2024", "#848c94", "#e4e7ea", "#ffffff"
 BAR, SOFT = "#8db7d3", "#b4bbc2"
+EXTRA = "#cc79a7"
+"""A fourth colour of the same palette, for what is neither training nor validation."""
+VALIDATION_BAND, TRAIN_BAND, ZONE = "#0072b226", "#d55e0026", "#848c941f"
+"""Translucent: a band around a line of that colour; a zone behind the points."""
+SEQUENTIAL = ("#eef4f9", "#b9d4e8", "#74abd2", "#2f7fb8", "#00507f")
+"""Low to high, where colour means an amount."""
 
 DARK = {
     VALIDATION: "#56b4e9",
@@ -19,6 +25,11 @@ DARK = {
     SURFACE: "#14171a",
     BAR: "#2f6484",
     SOFT: "#5b646d",
+    EXTRA: "#d99ac0",
+    VALIDATION_BAND: "#56b4e92e",
+    TRAIN_BAND: "#e69f002e",
+    ZONE: "#757e8733",
+    **dict(zip(SEQUENTIAL, ("#1b2733", "#1f4461", "#2b6a98", "#4a9bd0", "#b5defa"), strict=True)),
 }
 """The colour that takes the place of each of the above on a dark page."""
 
@@ -76,3 +87,9 @@ def layout() -> dict[str, Any]:
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": AXIS, "activecolor": INK},
         "dragmode": "zoom",
     }
+
+
+def color_scale() -> list[list[Any]]:
+    """Return plotly's scale of ``SEQUENTIAL``."""
+    last = len(SEQUENTIAL) - 1
+    return [[place / last, color] for place, color in enumerate(SEQUENTIAL)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from study.records import SCORES, VIEWS, StudyRecord, TrialRecord
+import pandas as pd
+
+from study.records import StudyRecord, TrialRecord
 from study.report import words
+from study.report.frames import hyperparameter, hyperparameters
 from study.report.markup import Content, Markup, element, join
-from study.summary import best_so_far, ranked, repeats, winner
-from study.variant import variant_fields
+from study.summary import best_so_far, ranked, repeats
+
+ROWS = 100
+"""Rows that the page holds as HTML, for printing and where no script runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,30 +34,16 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class TableInfo:
-    """The rows of the table as text, in ranked order, and what a reader should know of them."""
+    """The table column by column, trials in ranked order."""
 
     columns: list[Column]
     numbers: list[int]
     """Trial number of each row."""
-    cells: list[list[str]]
+    texts: list[list[str]]
+    """What a cell shows, by column and row."""
     values: list[list[Any]]
     constant: list[bool]
     """Per column: a hyperparameter with the same value in every trial."""
-
-
-def hyperparameters(record: StudyRecord) -> list[str]:
-    """Return every hyperparameter of the study: those that it searched first."""
-    used = [name for trial in record.trials for name in (*trial.params, *trial.variant)]
-    names = dict.fromkeys([*variant_fields(), *used])
-    searched = {name for trial in record.trials for name in trial.params}
-    present = {name for trial in record.trials for name in (*trial.variant, *trial.params)}
-    kept = [name for name in names if name in present]
-    return sorted(kept, key=lambda name: name not in searched)
-
-
-def hyperparameter(trial: TrialRecord, name: str) -> Any:
-    """Return the value that a trial used, None when it has none."""
-    return trial.variant.get(name, trial.params.get(name))
 
 
 def columns(record: StudyRecord) -> list[Column]:
@@ -85,6 +74,10 @@ def columns(record: StudyRecord) -> list[Column]:
             *("train_f_med", "Training", "F_med", lambda t: t.train_f_med, words.score),
             help="On the fixed augmented probe of the training part, at the same epoch",
         ),
+        _column(
+            *("gap", "Gap", "F_med", _gap, words.score),
+            help="Training less validation, augmented, at the best epoch",
+        ),
     ]
     repeated = _column(
         *("repeats", "Same variant", "F_med", lambda t: same.get(t.number)),
@@ -105,6 +98,8 @@ def columns(record: StudyRecord) -> list[Column]:
         _column("epochs", "Epochs", "Training", lambda t: t.epochs, words.count),
         _column("stopped_by", "Stopped by", "Training", _stopped_by, numeric=False),
         _column("seconds", "Time", "Training", lambda t: t.seconds, words.duration),
+        _column("attempts", "Attempts", "Training", lambda t: t.attempts, words.count),
+        _column("seed", "Seed", "Training", lambda t: t.seed, _plain),
     ]
 
 
@@ -134,44 +129,77 @@ def _hyperparameter_column(name: str, record: StudyRecord) -> Column:
     )
 
 
+def _gap(trial: TrialRecord) -> float | None:
+    if trial.train_f_med is None or trial.validation_f_med is None:
+        return None
+    return trial.train_f_med - trial.validation_f_med
+
+
 def _stopped_by(trial: TrialRecord) -> str | None:
     return trial.cause or trial.stopped_by
+
+
+def _plain(value: Any) -> str:
+    return words.DASH if value is None else str(value)
 
 
 def table_info(record: StudyRecord) -> TableInfo:
     """Return the table of trials in ranked order."""
     found, trials = columns(record), ranked(record)
-    values = [[column.value(trial) for column in found] for trial in trials]
+    values = [[column.value(trial) for trial in trials] for column in found]
     return TableInfo(
         columns=found,
         numbers=[trial.number for trial in trials],
         values=values,
-        cells=[
-            [column.write(value) or words.DASH for column, value in zip(found, row, strict=True)]
-            for row in values
+        texts=[
+            [column.write(value) or words.DASH for value in cells]
+            for column, cells in zip(found, values, strict=True)
         ],
         constant=[
-            column.group == "Hyperparameters"
-            and len(values) > 1
-            and len({row[index] for row in values}) == 1
-            for index, column in enumerate(found)
+            column.group == "Hyperparameters" and len(trials) > 1 and len(set(cells)) == 1
+            for column, cells in zip(found, values, strict=True)
         ],
     )
 
 
+def table_data(info: TableInfo) -> list[dict[str, Any]]:
+    """Return the columns for the page's script.
+
+    ``raw`` holds the numbers to sort and filter by, where the text does not tell them in full.
+    """
+    found = []
+    for column, texts, values, constant in zip(
+        info.columns, info.texts, info.values, info.constant, strict=True
+    ):
+        entry: dict[str, Any] = {
+            "key": column.key,
+            "label": column.label,
+            "group": column.group,
+            "numeric": column.numeric,
+            "constant": constant,
+            "text": texts,
+        }
+        numbers = [words.number(value) for value in values]
+        if column.numeric and any(
+            number is not None and text.replace(",", "") != str(number)
+            for number, text in zip(numbers, texts, strict=True)
+        ):
+            entry["raw"] = [None if n is None else float(f"{n:.9g}") for n in numbers]
+        found.append(entry)
+    return found
+
+
 def table_html(info: TableInfo, *, winner: int | None) -> Markup:
-    """Return the table with sortable headings and a link to each trial."""
+    """Return the table with sortable headings and its first ``ROWS`` rows."""
     body = [
         element(
             "tr",
-            *(
-                _cell(info, index, row, number)
-                for index, row in enumerate(zip(cells, values, strict=True))
-            ),
+            element("td"),
+            *(_cell(info, index, row) for index in range(len(info.columns))),
             data_trial=number,
             class_=_role(number, winner),
         )
-        for number, cells, values in zip(info.numbers, info.cells, info.values, strict=True)
+        for row, number in enumerate(info.numbers[:ROWS])
     ]
     return element(
         "table",
@@ -187,21 +215,18 @@ def _role(number: int, winner: int | None) -> str | None:
     return " ".join(roles) or None
 
 
-def _cell(info: TableInfo, index: int, pair: tuple[str, Any], number: int) -> Markup:
-    text, value = pair
-    column = info.columns[index]
+def _cell(info: TableInfo, index: int, row: int) -> Markup:
+    text, column = info.texts[index][row], info.columns[index]
     content: Content = text
     if column.key == "number":
-        content = element("a", text, href="#trial", data_trial=number)
+        content = element("a", text, href=f"#trial-{text}")
     kind = "n" if column.numeric else None
     kind = " ".join(filter(None, [kind, "constant" if info.constant[index] else None])) or None
-    found = words.number(value)
-    exact = None if found is None or text.replace(",", "") == str(value) else f"{found:.12g}"
-    return element("td", content, class_=kind, data_v=exact)
+    return element("td", content, class_=kind)
 
 
 def _groups(info: TableInfo) -> Markup:
-    cells = []
+    cells = [element("td")]
     names = [column.group for column in info.columns]
     for name in dict.fromkeys(names):
         where = [index for index, group in enumerate(names) if group == name]
@@ -222,6 +247,7 @@ def _groups(info: TableInfo) -> Markup:
 
 
 def _headings(info: TableInfo) -> Markup:
+    overlay = element("th", element("span", "Overlay", class_="hidden"), scope="col")
     cells = [
         element(
             "th",
@@ -229,48 +255,23 @@ def _headings(info: TableInfo) -> Markup:
             scope="col",
             aria_sort="ascending" if column.key == "rank" else "none",
             data_key=column.key,
-            data_kind="number" if column.numeric else "text",
             class_=" ".join(filter(None, ["n" * column.numeric, "constant" * constant])) or None,
         )
         for column, constant in zip(info.columns, info.constant, strict=True)
     ]
-    return element("tr", *cells)
+    return element("tr", overlay, *cells)
 
 
-def trials_csv(record: StudyRecord) -> str:
-    """Return the trials as CSV, best first, with every hyperparameter and score.
+def trials_csv(trials: pd.DataFrame) -> str:
+    """Return ``trials_frame`` as CSV: every hyperparameter and score, in full digits.
 
     A text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
-    names = hyperparameters(record)
-    scores = [f"{view}_{score}" for view in VIEWS for score in SCORES]
-    best = winner(record)
-    head = ["rank", "number", "state", "winner", *names]
-    head += ["validation_f_med", "validation_f_med_plain", "validation_f_med_smooth"]
-    head += [f"best_epoch_{name}" for name in scores]
-    head += ["parameters", "macs", "best_epoch", "epochs", "stopped_by", "seconds", "seed"]
-    head += ["attempts", "diagnosis", "bias", "variance", "gap", "started", "ended"]
-    head += ["worker", "cause"]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(head)
-    for rank, trial in enumerate(ranked(record), 1):
-        found = trial.diagnosis or {}
-        row = [rank, trial.number, trial.state, int(best is not None and best is trial)]
-        row += [hyperparameter(trial, name) for name in names]
-        row += [best_so_far(trial), trial.validation_f_med_plain, trial.validation_f_med_smooth]
-        row += [trial.scores.get(name) for name in scores]
-        row += [trial.parameters, trial.macs, trial.best_epoch, trial.epochs, trial.stopped_by]
-        row += [trial.seconds, trial.seed, trial.attempts, found.get("kind")]
-        row += [_verdict(found, "bias"), _verdict(found, "variance"), found.get("gap")]
-        row += [trial.started, trial.ended, trial.worker, trial.cause]
-        writer.writerow([neutral(value) for value in row])
-    return file.getvalue()
-
-
-def _verdict(diagnosis: dict[str, Any], name: str) -> Any:
-    part = diagnosis.get(name)
-    return part.get("verdict") if isinstance(part, dict) else None
+    file = trials.rename(columns=neutral)
+    for name in file.select_dtypes(["object", "str"]):
+        file[name] = file[name].map(neutral)
+    written: str = file.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S%z")
+    return written
 
 
 def neutral(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from study.errors import SettingsError
 from study.records import StudyRecord, TrialRecord
 from study.report import words
-from study.report.figures import leader
+from study.report.marks import leader
 from study.report.markup import Markup, element, join
 from study.report.tables import facts_html
 from study.summary import counts, progress, ranked, repeats, winner
@@ -97,8 +97,8 @@ def _of_the_retest(retest: dict[str, Any], *, leaks: bool) -> str:
     )
 
 
-def verdict_html(record: StudyRecord) -> Markup:
-    """Return the cards of the best trial, the reference and the retest, and the reading."""
+def network_cards(record: StudyRecord) -> list[Markup]:
+    """Return the cards of the best trial and of the reference, or the one card of both."""
     best = winner(record)
     reference = next((trial for trial in record.trials if trial.number == 0), None)
     title = leader(record).capitalize()
@@ -106,11 +106,7 @@ def verdict_html(record: StudyRecord) -> Markup:
     cards = [_trial_card(f"{title} = reference" if same else title, best, record)]
     if not same:
         cards.append(_trial_card("Reference network", reference, record))
-    cards.append(_retest_card(record))
-    return join(
-        element("div", *cards, class_="cards"),
-        element("p", " ".join(reading(record)), class_="reading"),
-    )
+    return cards
 
 
 def _trial_card(title: str, trial: TrialRecord | None, record: StudyRecord) -> Markup:
@@ -134,7 +130,7 @@ def _trial_card(title: str, trial: TrialRecord | None, record: StudyRecord) -> M
     )
     return element(
         "article",
-        element("h3", title, " ", element("a", place, href="#trial", data_trial=trial.number)),
+        element("h3", title, " ", element("a", place, href=f"#trial-{trial.number}")),
         element("p", in_words(trial), class_="variant"),
         scores,
         facts_html(
@@ -173,7 +169,8 @@ def _scores(rows: list[tuple[str, float | None, bool]]) -> Markup:
     )
 
 
-def _retest_card(record: StudyRecord) -> Markup:
+def retest_card(record: StudyRecord) -> Markup:
+    """Return the card of the retest, or why there is none."""
     retest = record.retest
     if retest is None:
         reason = (
@@ -196,8 +193,8 @@ def _retest_card(record: StudyRecord) -> Markup:
         element("h3", "Retest ", element("span", f"of trial {retest.get('number')}, plain images")),
         element("p", size, class_="variant"),
         *(_interval_row(info, level) for info in interval_infos(retest)),
-        _confusion(retest.get("confusion") or {}, record.dataset),
         _method(retest, intervals, record.dataset),
+        element("p", element("a", "More in Held-out test", href="#heldout"), class_="aside worth"),
         class_="card retest",
     )
 
@@ -240,31 +237,3 @@ def _interval_row(info: IntervalInfo, level: float) -> Markup:
         element("span", text, class_="bounds", title=f"{level:.0%} interval"),
         class_="interval",
     )
-
-
-def _confusion(confusion: dict[str, Any], dataset: dict[str, Any]) -> Markup | None:
-    if not confusion:
-        return None
-    positive, negative = str(dataset.get("positive")), str(dataset.get("negative"))
-    cells = {
-        "tp": "true positives",
-        "fn": "false negatives, missed (type II)",
-        "fp": "false positives (type I)",
-        "tn": "true negatives",
-    }
-
-    def cell(key: str) -> Markup:
-        good = "right" if key in ("tp", "tn") else "wrong"
-        amount = element("strong", words.count(confusion.get(key)))
-        return element("td", amount, element("span", cells[key]), class_=good)
-
-    head = element("tr", element("td"), *(_heading(f"called {n}") for n in (positive, negative)))
-    rows = (
-        element("tr", element("th", positive, scope="row"), cell("tp"), cell("fn")),
-        element("tr", element("th", negative, scope="row"), cell("fp"), cell("tn")),
-    )
-    return element("table", element("thead", head), element("tbody", *rows), class_="confusion")
-
-
-def _heading(text: str) -> Markup:
-    return element("th", text, scope="col")

@@ -20,6 +20,7 @@ BENCHMARKS = (
     "overhead",
     "start",
     "memory",
+    "report",
     "rivals",
 )
 

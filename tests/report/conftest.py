@@ -1,28 +1,23 @@
-"""Studies made by hand, with drawn curves, and audits of drawn images: no report needs more."""
+"""Studies made by hand, with drawn curves, and a real browser to look at their pages."""
 
 from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from study.dataset.audit.audit import audit_source
-from study.dataset.audit.result import Audit
-from study.dataset.manifest import Manifest, make_manifest
-from study.dataset.sources.opening import open_source
-from study.dataset.sources.source import Source
 from study.protocol import Protocol
 from study.records import HISTORY_COLUMNS, SCORES, VIEWS, StudyRecord, TrialRecord
-from study.report.audit_page import write_audit_page
+from study.report.frames import trials_frame
+from study.report.section import Evidence
 from study.variant import Variant
+from study.workspace import StudyFolder
 
 SPACE = """
 question = "How many filters does the network need?"
@@ -275,92 +270,71 @@ def on_disk(tmp_path: Path) -> Callable[[StudyRecord], Study]:
     return lambda record: Study(tmp_path, record).with_histories()
 
 
+@pytest.fixture
+def evidence_of(tmp_path: Path) -> Callable[..., Evidence]:
+    """Return what a page draws on; there are no artifacts unless a test adds some."""
+
+    def make(record: StudyRecord, *, images: bool = True) -> Evidence:
+        folder = StudyFolder(tmp_path / "artifacts")
+        return Evidence(record=record, trials=trials_frame(record), folder=folder, images=images)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def finished(record: StudyRecord, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The finished study with its histories, for tests that only read."""
     return Study(tmp_path_factory.mktemp("finished"), record).with_histories()
 
 
-AUDITED_AT = datetime(2026, 11, 23, 10, 5, tzinfo=UTC)
-BASELINES: dict[str, float | None] = {
-    "size_only": 0.8,
-    "width": 0.7,
-    "aspect": 0.4,
-    "file_format": None,
-    "pixels_svm_random": 1.0,
-    "pixels_svm_grouped": 0.67,
-}
-CHANCE = {"size_only": 0.62, "width": 0.71, "aspect": 0.3}
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @dataclass
-class Audited:
-    """A source on disk, its split and its audit."""
+class Visit:
+    """An opened page and what the browser said meanwhile."""
 
-    source: Source
-    manifest: Manifest
-    audit: Audit
+    page: Any
+    file: Path
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
 
-    def write(self, path: Path) -> str:
-        write_audit_page(self.audit, self.source, self.manifest, path, seed=7, now=AUDITED_AT)
-        return path.read_text(encoding="utf-8")
+    @property
+    def strange_requests(self) -> set[str]:
+        """Addresses that are neither the page itself nor pictures inside it."""
+        own = self.file.as_uri()
+        return {url for url in self.requests if url.split("#")[0] != own and url[:5] != "data:"}
 
-
-def draw_image(path: Path, seed: int, *, noise: int = 0, size: tuple[int, int] = (60, 45)) -> None:
-    """Draw a smooth pattern that no other seed resembles; noise makes a near-copy of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 12), dtype=np.uint8)
-    smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC), dtype=float)
-    grey = smooth + np.random.default_rng(noise).normal(0, 2.0, smooth.shape) * (noise > 0)
-    Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(path)
-
-
-def make_audited(root: Path, cache: Path, *, split: str) -> Audited:
-    """Audit a folder; its baselines are made up, for measuring them takes seconds."""
-    source = open_source(str(root), cache=cache)
-    manifest = make_manifest(source, split=split, seed=0)
-    found = audit_source(source, manifest)
-    return Audited(source, manifest, replace(found, baselines=BASELINES, chance=CHANCE))
+    def open(self, key: str) -> None:
+        """Open a tab."""
+        self.page.click(f'nav a[href="#{key}"]')
 
 
 @pytest.fixture(scope="session")
-def audited_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten lesions of three frames a class, an exact copy, a contradiction and a broken file."""
-    root = tmp_path_factory.mktemp("audited") / "lesions"
-    for at, label in enumerate(("benign", "malignant")):
-        for lesion in range(10):
-            for frame in range(3):
-                name = f"us{3 * lesion + frame + 1}.png"
-                size = (60 + 4 * lesion, 45 + 10 * at)
-                draw_image(root / label / name, 100 * at + lesion, noise=frame, size=size)
-    for label in ("benign", "malignant"):
-        shutil.copy(root / "benign" / "us1.png", root / label / "copied.png")
-    (root / "benign" / "torn.png").write_bytes(b"not an image")
-    return root
+def browser() -> Iterator[Any]:
+    """Headless Chromium; the test is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium or google-chrome found")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")
-def leaking(audited_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    return make_audited(audited_folder, tmp_path_factory.mktemp("cache"), split="random")
+def visit(browser: Any) -> Callable[..., Visit]:
+    """Open a file as a page of its own: ``visit(file, width=..., anchor=..., **context)``."""
 
+    def opened(file: Path, *, width: int = 1280, anchor: str = "", **context: Any) -> Visit:
+        size = {"width": width, "height": 900}
+        page = browser.new_context(viewport=size, **context).new_page()
+        seen = Visit(page=page, file=file)
+        page.on("request", lambda request: seen.requests.append(request.url))
+        page.on("console", lambda message: seen.complaints.append(message.text))
+        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (seen.complaints.append("dialog"), dialog.dismiss()))
+        page.goto(file.as_uri() + anchor)
+        return seen
 
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Audited:
-    """Single images, no two of which are alike, and nothing to say of them."""
-    root = tmp_path_factory.mktemp("sound") / "single"
-    for at, label in enumerate(("benign", "malignant")):
-        for number in range(10):
-            draw_image(root / label / f"{number}.png", 500 + 100 * at + number)
-    found = make_audited(root, tmp_path_factory.mktemp("cache"), split="grouped")
-    return replace(found, audit=replace(found.audit, findings=[], baselines={}, chance={}))
-
-
-@pytest.fixture
-def audited(tmp_path: Path) -> Callable[..., Audited]:
-    """Audit a folder of images under a split."""
-    return lambda root, *, split: make_audited(root, tmp_path / "cache", split=split)
-
-
-@pytest.fixture(scope="session")
-def draw() -> Callable[..., None]:
-    return draw_image
+    return opened

@@ -76,12 +76,12 @@ def test_curves_are_whole_thousandths(record: StudyRecord, on_disk: Build) -> No
     data = data_of(page_of(on_disk(record)))
     best = winner(record)
     assert best is not None
-    first = data["trials"][0]
-    assert first["number"] == best.number
-    assert len(first["epochs"]) == best.epochs
-    at = first["epochs"].index(best.best_epoch)
-    assert first["curves"]["validation_f_med"][at] == round(1000 * (best.validation_f_med or 0))
-    assert isinstance(first["curves"]["train_loss"][at], float)
+    first = data["curves"][0]
+    assert data["numbers"][0] == best.number
+    assert first["epochs"] == best.epochs
+    at = (best.best_epoch or 0) - 1
+    assert first["validation_f_med"][at] == round(1000 * (best.validation_f_med or 0))
+    assert isinstance(first["train_loss"][at], float)
 
 
 def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> None:
@@ -118,7 +118,7 @@ def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> No
     html = page_of(on_disk(evil))
     assert "<img" not in without_plotly(html)
     assert "alert(2)</li>" in html
-    assert html.count("<script") == len(re.findall(r"</script>", html)) == 5
+    assert html.count("<script") == len(re.findall(r"</script>", html)) == 7
     assert "<title>&lt;img src=x onerror=alert(1)&gt;</title>" in html
 
 
@@ -242,7 +242,7 @@ def test_the_page_builds_from_little(what: str, record: StudyRecord, on_disk: Bu
     }
     html = page_of(on_disk(replace(record, **changes[what])))
     assert "</html>" in html
-    assert len(data_of(html)["trials"]) == len(changes[what].get("trials", record.trials))
+    assert len(data_of(html)["numbers"]) == len(changes[what].get("trials", record.trials))
 
 
 def test_missing_and_torn_histories_are_told(record: StudyRecord, on_disk: Build) -> None:
@@ -251,12 +251,13 @@ def test_missing_and_torn_histories_are_told(record: StudyRecord, on_disk: Build
     study.history(1).unlink()
     with study.history(2).open("a") as file:
         file.write("121,1391.5,0.8")
-    trials = {trial["number"]: trial for trial in data_of(page_of(study))["trials"]}
-    assert "missing" in trials[1]["notes"][0]
-    assert set(trials[1]["curves"]) == {"validation_f_med"}
-    assert "incomplete" in trials[2]["notes"][0]
-    assert len(trials[2]["epochs"]) == 120
-    assert trials[3]["notes"] == []
+    data = data_of(page_of(study))
+    curves = dict(zip(data["numbers"], data["curves"], strict=True))
+    assert "missing" in data["notes"]["1"][0]
+    assert set(curves[1]) == {"best", "epochs", "validation_f_med"}
+    assert "incomplete" in data["notes"]["2"][0]
+    assert curves[2]["epochs"] == 120
+    assert "3" not in data["notes"]
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

@@ -1,84 +1,131 @@
-"""Figures: the infos are compared, the figures only drawn."""
+"""The ranking and the curves: the infos are compared, the figures only drawn."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+import pytest
 
 from study.records import StudyRecord
 from study.report.curves import CurveInfo, curve_figure
-from study.report.figures import (
-    CapacityInfo,
-    CapacityPoint,
-    RankingBar,
-    RankingInfo,
-    capacity_figure,
-    capacity_info,
-    ranking_figure,
-    ranking_info,
-)
 from study.report.markup import plotly_text
+from study.report.ranking_figure import RankingBar, RankingInfo, ranking_figure, ranking_info
+from study.report.section import Evidence
+from study.report.sections import ranking
 from study.summary import ranked, winner
 
-
-def described(record: StudyRecord) -> dict[int, str]:
-    return {trial.number: f"variant {trial.number}" for trial in record.trials}
+MakeEvidence = Callable[..., Evidence]
 
 
-def test_the_ranking_shows_scored_trials_best_first(record: StudyRecord) -> None:
+def write_counts(evidence: Evidence, number: int, share: float) -> None:
+    """Write counts of twelve groups a class, of which that share is right in every epoch."""
+    folder = evidence.folder.trial(number)
+    folder.mkdir(parents=True, exist_ok=True)
+    total, label = np.full(24, 20), np.arange(24) % 2
+    right = np.full((200, 24), round(20 * share))
+    np.savez(folder / "validation_counts.npz", augmented=right, augmented_total=total, label=label)
+
+
+def test_the_ranking_shows_scored_trials_best_first(
+    record: StudyRecord, evidence_of: MakeEvidence
+) -> None:
     """Bars follow the ranking; the winner and the reference are named; a failed one has no bar."""
-    info = ranking_info(record, described(record))
+    info = ranking_info(evidence_of(record), most=100)
     best = winner(record)
     assert best is not None
     assert [bar.number for bar in info.bars] == [t.number for t in ranked(record)][:-1]
-    assert info.without == [11]
+    assert info.scored == 11
     named = {bar.number: bar.callout for bar in info.bars if bar.callout}
     assert named == {best.number: "winner", 0: "reference"}
     assert info.bars[-1].state == "pruned"
 
 
-def test_the_best_of_a_running_study_is_no_winner(running: StudyRecord) -> None:
+def test_of_many_trials_the_best_are_drawn_and_the_reference(
+    record: StudyRecord, evidence_of: MakeEvidence
+) -> None:
+    """The reference keeps its bar wherever it stands."""
+    last = replace(record.trials[0], validation_f_med=0.01)
+    trials = [last, *record.trials[1:]]
+    info = ranking_info(evidence_of(replace(record, trials=trials)), most=3)
+    assert [bar.number for bar in info.bars][-1] == 0
+    assert len(info.bars) == 4
+    assert info.scored == 11
+
+
+def test_a_bar_has_an_interval_where_its_counts_are_whole(
+    record: StudyRecord, evidence_of: MakeEvidence
+) -> None:
+    """Torn counts, counts of fewer epochs and missing ones give none, and no error."""
+    evidence = evidence_of(record)
+    write_counts(evidence, 1, 0.8)
+    write_counts(evidence, 2, 0.8)
+    torn = evidence.folder.trial(2) / "validation_counts.npz"
+    torn.write_bytes(torn.read_bytes()[:200])
+    write_counts(evidence, 3, 0.8)
+    short = evidence.folder.trial(3) / "validation_counts.npz"
+    np.savez(short, augmented=np.ones((1, 24)), augmented_total=np.full(24, 20), label=np.ones(24))
+    bounds = {bar.number: bar.bounds for bar in ranking_info(evidence, most=100).bars}
+    low, high = bounds[1] or (0, 0)
+    assert 0.5 < low < 0.8 < high < 1
+    assert bounds[2] is bounds[3] is bounds[4] is None
+
+
+def test_it_says_how_many_trials_cannot_be_told_from_the_best(
+    record: StudyRecord, evidence_of: MakeEvidence
+) -> None:
+    evidence = evidence_of(record)
+    best = winner(record)
+    assert best is not None
+    assert "there is no interval" in ranking.section(evidence).shows
+    write_counts(evidence, best.number, best.validation_f_med or 0)
+    said = ranking.section(evidence).shows
+    bar = ranking_info(evidence, most=100).bars[0]
+    assert bar.bounds is not None
+    scores = [trial.validation_f_med or 0 for trial in record.trials if trial.state == "complete"]
+    inside = sum(score >= bar.bounds[0] for score in scores)
+    assert f"{inside} of 10 complete trials" in said
+
+
+def test_the_best_of_a_running_study_is_no_winner(
+    running: StudyRecord, evidence_of: MakeEvidence
+) -> None:
     """While trials run, the first of the ranking is the best so far."""
-    info = ranking_info(running, described(running))
+    info = ranking_info(evidence_of(running), most=100)
     assert info.bars[0].callout.startswith("best so far")
-    assert info.without == [6]
+    assert info.scored == 6
 
 
-def test_the_reference_may_win(record: StudyRecord) -> None:
+def test_the_reference_may_win(record: StudyRecord, evidence_of: MakeEvidence) -> None:
     """One bar carries both names when the reference is the best."""
-    alone = replace(record, trials=record.trials[:1], requested=1)
-    assert [bar.callout for bar in ranking_info(alone, described(alone)).bars] == [
-        "winner = reference"
-    ]
+    alone = evidence_of(replace(record, trials=record.trials[:1], requested=1))
+    assert [bar.callout for bar in ranking_info(alone, most=9).bars] == ["winner = reference"]
 
 
-def test_capacity_shows_complete_and_pruned_trials(record: StudyRecord) -> None:
-    """A point a trial with its diagnosis; pruned trials say so instead."""
-    info = capacity_info(record, described(record))
-    kinds = {point.number: point.kind for point in info.points}
-    assert kinds[1] == "high variance"
-    assert kinds[10] == "pruned"
-    assert 11 not in kinds
-
-
-def test_figures_are_strict_json_and_hide_no_name() -> None:
+@pytest.mark.parametrize("bounds", [None, (0.2, 0.9)])
+def test_figures_are_strict_json_and_hide_no_name(bounds: Any) -> None:
     """Names reach plotly escaped, in hover text and in callouts."""
     name = "<img src=x onerror=alert(1)>"
     bar = RankingBar(
-        number=1, state=name, score=0.5, plain=None, callout=name, words=f"{name}, a, b, c"
+        number=1,
+        state=name,
+        score=0.5,
+        plain=None,
+        bounds=bounds,
+        callout=name,
+        words=f"{name}, a, b, c",
     )
-    point = CapacityPoint(number=1, kind=name, parameters=9, score=0.5, callout=name, words=name)
     curve = CurveInfo(
         score="loss", epochs=[1], train=[None], validation=[0.2], plain=[], best_epoch=None
     )
     for figure in (
-        ranking_figure(RankingInfo(bars=[bar], without=[])),
-        capacity_figure(CapacityInfo(points=[point])),
+        ranking_figure(RankingInfo(bars=[bar], scored=1)),
         curve_figure(curve),
-        ranking_figure(RankingInfo(bars=[], without=[])),
-        capacity_figure(CapacityInfo(points=[])),
+        ranking_figure(RankingInfo(bars=[], scored=0)),
     ):
         assert isinstance(figure, go.Figure)
         assert "<img" not in json.dumps(figure.to_plotly_json(), allow_nan=False)

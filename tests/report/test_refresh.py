@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,19 @@ import pytest
 
 from study.records import StudyRecord
 from study.report import refresh as refresh_module
+from study.report.frames import trials_frame
 from study.report.page import write_report
-from study.report.payload import ALL_POINTS, POINTS, Curves, page_data, points_of_each
+from study.report.payload import (
+    ALL_POINTS,
+    FEWEST_POINTS,
+    POINTS,
+    Curves,
+    page_data,
+    points_of_each,
+)
 from study.report.refresh import ReportRefresh
+from study.report.section import Evidence
+from study.workspace import StudyFolder
 
 OnDisk = Callable[[StudyRecord], Any]
 
@@ -24,8 +35,7 @@ OnDisk = Callable[[StudyRecord], Any]
 def refresh_of(request: pytest.FixtureRequest) -> Callable[..., ReportRefresh]:
     def make(study: Any, seconds: float = 0.0, errors: list[str] | None = None) -> ReportRefresh:
         made = ReportRefresh(
-            study_dir=study.study_dir,
-            out_dir=study.out_dir,
+            partial(write_report, study_dir=study.study_dir, out_dir=study.out_dir),
             seconds=seconds,
             on_error=(errors if errors is not None else []).append,
         )
@@ -85,12 +95,7 @@ def test_a_study_that_has_no_epoch_yet_is_not_drawn(
     assert not study.out_dir.exists()
 
 
-def test_a_report_that_costs_much_is_written_less_often(
-    running: StudyRecord,
-    on_disk: OnDisk,
-    refresh_of: Callable[..., ReportRefresh],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_report_that_costs_much_is_written_less_often(running: StudyRecord) -> None:
     """One that takes 0.2 s is not begun again before 4 s, though every 0.01 s was asked for."""
     written: list[float] = []
 
@@ -98,12 +103,12 @@ def test_a_report_that_costs_much_is_written_less_often(
         written.append(time.monotonic())
         time.sleep(0.2)
 
-    monkeypatch.setattr(refresh_module, "write_report", slow)
-    refresh = refresh_of(on_disk(running), seconds=0.01)
+    refresh = ReportRefresh(slow, seconds=0.01, on_error=print)
     end = time.monotonic() + 2.0
     while time.monotonic() < end:
         refresh.tick(replace(running, requested=running.requested + len(written)))
         time.sleep(0.02)
+    refresh.__exit__()
     assert len(written) == 1
 
 
@@ -141,29 +146,37 @@ def test_a_report_that_fails_in_any_way_is_told_once_and_the_search_goes_on(
     wait_for(study.out_dir / "index.html")
 
 
+def data_of(study: Any, record: StudyRecord, curves: Curves | None = None) -> dict[str, Any]:
+    evidence = Evidence(
+        record=record, trials=trials_frame(record), folder=StudyFolder(study.study_dir)
+    )
+    return page_data(evidence, [], curves=curves)
+
+
 def test_ended_trials_are_read_once_and_running_ones_each_time(
     running: StudyRecord, on_disk: OnDisk
 ) -> None:
     study, curves = on_disk(running), Curves()
-    fresh = page_data(running, study_dir=study.study_dir)
-    assert page_data(running, study_dir=study.study_dir, curves=curves) == fresh
+    fresh = data_of(study, running)
+    assert data_of(study, running, curves) == fresh
     ended = {t.number for t in running.trials if t.state == "complete"}
     assert set(curves) == ended
     for trial in running.trials:
         study.history(trial.number).unlink(missing_ok=True)
-    again = page_data(running, study_dir=study.study_dir, curves=curves)
-    for before, after in zip(fresh["trials"], again["trials"], strict=True):
-        assert (before == after) == (before["number"] in ended or not before["epochs"])
+    again = data_of(study, running, curves)
+    for number, before, after in zip(
+        fresh["numbers"], fresh["curves"], again["curves"], strict=True
+    ):
+        assert (before == after) == (number in ended or not before["epochs"])
 
 
 def test_another_attempt_is_read_anew(record: StudyRecord, on_disk: OnDisk) -> None:
     study, curves = on_disk(record), Curves()
-    page_data(record, study_dir=study.study_dir, curves=curves)
+    data_of(study, record, curves)
     study.history(1).unlink()
     trials = [replace(t, ledger_number=99) if t.number == 1 else t for t in record.trials]
-    found = page_data(replace(record, trials=trials), study_dir=study.study_dir, curves=curves)
-    (one,) = [trial for trial in found["trials"] if trial["number"] == 1]
-    assert any("history.csv is missing" in note for note in one["notes"])
+    found = data_of(study, replace(record, trials=trials), curves)
+    assert any("history.csv is missing" in note for note in found["notes"]["1"])
 
 
 def test_the_page_is_the_same_with_and_without_what_was_kept(
@@ -186,8 +199,9 @@ def test_the_page_is_the_same_with_and_without_what_was_kept(
 
 
 def test_points_are_halved_seldom_so_that_what_was_kept_stays_of_use() -> None:
-    found = [points_of_each(trials) for trials in range(1, 1200)]
+    found = [points_of_each(trials) for trials in range(1, 6000)]
     assert found == sorted(found, reverse=True)
-    assert len(set(found)) == 4
+    assert len(set(found)) == 5
     assert found[0] == POINTS
-    assert all(points == 50 or points * n <= ALL_POINTS for n, points in enumerate(found, 1))
+    assert all(n > 4000 or points * n <= ALL_POINTS for n, points in enumerate(found, 1))
+    assert found[-1] == FEWEST_POINTS

@@ -9,14 +9,15 @@ from dataclasses import replace
 import pytest
 
 from study.records import StudyRecord
-from study.report.tables import neutral, table_html, table_info, trials_csv
+from study.report.frames import trials_frame
+from study.report.tables import neutral, table_data, table_html, table_info, trials_csv
 from study.report.words import DASH, best_of, count, duration, interval, moment, quantity, score
 from study.summary import ranked
 from study.variant import variant_fields
 
 
 def rows_of(record: StudyRecord) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(trials_csv(record))))
+    return list(csv.DictReader(io.StringIO(trials_csv(trials_frame(record)))))
 
 
 def test_the_table_holds_every_hyperparameter(record: StudyRecord) -> None:
@@ -42,7 +43,7 @@ def test_the_file_holds_a_row_a_trial_with_all_scores(record: StudyRecord) -> No
     assert (
         float(rows[0]["best_epoch_validation_plain_loss"]) == first.scores["validation_plain_loss"]
     )
-    assert [row["winner"] for row in rows] == ["1", *["0"] * (len(rows) - 1)]
+    assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
     assert rows[-1]["state"] == "failed"
     assert rows[-1]["cause"].startswith("ResourceExhausted")
     assert rows[-1]["validation_f_med"] == ""
@@ -65,7 +66,7 @@ def test_repeats_are_shown_only_where_there_are_any(record: StudyRecord) -> None
     twin = replace(record.trials[2], number=12)
     info = table_info(replace(record, trials=[*record.trials, twin]))
     where = [column.key for column in info.columns].index("repeats")
-    told = {info.numbers[i]: cells[where] for i, cells in enumerate(info.cells)}
+    told = dict(zip(info.numbers, info.texts[where], strict=True))
     assert told[12].startswith("2 trials, mean 0.")
     assert told[0] == DASH
 
@@ -76,6 +77,26 @@ def test_cells_are_escaped(record: StudyRecord) -> None:
     html = table_html(table_info(replace(record, trials=[bad])), winner=None)
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_the_script_gets_the_numbers_behind_rounded_texts(record: StudyRecord) -> None:
+    """Where a text says less than the number, or adds a unit, the number goes along."""
+    info = table_info(record)
+    data = {column["key"]: column for column in table_data(info)}
+    first = ranked(record)[0]
+    assert data["learning_rate"]["raw"][0] == pytest.approx(first.variant["learning_rate"])
+    assert data["seconds"]["raw"][0] == first.seconds
+    assert data["validation_f_med"]["raw"][-1] is None
+    assert "raw" not in data["epochs"]
+    assert "raw" not in data["state"]
+
+
+def test_the_file_of_many_trials_keeps_every_column_s_kind(record: StudyRecord) -> None:
+    """Whole numbers stay whole, times are ISO 8601, what is unknown is empty."""
+    row, last = rows_of(record)[0], rows_of(record)[-1]
+    assert row["seed"].isdigit()
+    assert row["started"] == "2026-11-23T08:00:00+0000"
+    assert last["best_epoch"] == last["gap"] == ""
 
 
 @pytest.mark.parametrize(

@@ -1,43 +1,62 @@
 "use strict";
 (() => {
   const { data, themed, draw } = page;
-  const trials = new Map(data.trials.map((trial) => [trial.number, trial]));
   const find = (id) => document.getElementById(id);
+  const places = new Map(data.numbers.map((number, place) => [number, place]));
   const views = ["train", "validation", "validation_plain"];
   const shown = [true, true, true];
-  const charts = [...document.querySelectorAll(".chart[data-score]")];
+  const overlayStyles = data.overlay;
+  const listed = 500;
   let current = null;
 
   // What the reader chose, kept over a reload. Storage may be closed to local files.
-  const kept = { filter: "", varying: false, sort: null, trial: null, reload: false };
-  const place = "study-page:" + location.pathname;
+  const kept = { filter: "", varying: false, sort: null, trial: null, overlay: [], reload: false };
+  const store = "study-page:" + location.pathname;
   try {
-    Object.assign(kept, JSON.parse(sessionStorage.getItem(place)));
+    Object.assign(kept, JSON.parse(sessionStorage.getItem(store)));
   } catch { /* start afresh */ }
   const keep = (changes) => {
     Object.assign(kept, changes);
     try {
-      sessionStorage.setItem(place, JSON.stringify(kept));
+      sessionStorage.setItem(store, JSON.stringify(kept));
     } catch { /* only for this visit, then */ }
   };
+  const overlay = new Map(kept.overlay.filter((number) => places.has(number)).slice(0, overlayStyles.length)
+    .map((number, place) => [number, place]));
 
-  // Figures: made in Python, filled here.
-  function curveFigure(trial, score) {
-    const figure = themed(data.figures.curve);
+  // The curves of a trial: figures made in Python, filled here.
+  const epochsOf = (curves) => typeof curves.epochs === "number"
+    ? Array.from({ length: curves.epochs }, (_, place) => place + 1) : curves.epochs;
+  const valuesOf = (curves, column, scale) =>
+    (curves[column] ?? []).map((value) => (value === null ? null : value / scale));
+
+  function curveFigure(number, score) {
+    const curves = data.curves[places.get(number)];
+    const figure = themed(data.curve);
     const scale = score === "loss" ? 1 : 1000;
     let values = 0;
     views.forEach((view, index) => {
-      const found = trial.curves[`${view}_${score}`] || [];
-      values += found.length;
       const line = figure.data[index];
-      line.x = trial.epochs;
-      line.y = found.map((value) => (value === null ? null : value / scale));
+      line.y = valuesOf(curves, `${view}_${score}`, scale);
+      line.x = epochsOf(curves);
+      values += line.y.length;
       line.visible = shown[index];
-      line.mode = found.length === 1 ? "markers" : "lines";
+      line.mode = line.y.length === 1 ? "markers" : "lines";
     });
+    for (const [other, place] of overlay) {
+      if (other === number) continue;
+      const found = data.curves[places.get(other)];
+      const [color, dash] = overlayStyles[place];
+      const y = valuesOf(found, `validation_${score}`, scale);
+      values += y.length;
+      figure.data.push({
+        x: epochsOf(found), y, mode: y.length === 1 ? "markers" : "lines", name: `trial ${other}, validation`,
+        line: { color: themed(color), dash, width: 1.5 }, hovertemplate: "%{y:.3f}",
+      });
+    }
     const best = figure.layout.shapes[0];
-    best.visible = trial.best_epoch !== null && values > 0;
-    best.x0 = best.x1 = trial.best_epoch;
+    best.visible = curves.best !== null && values > 0;
+    best.x0 = best.x1 = curves.best;
     if (score === "loss") Object.assign(figure.layout.yaxis, themed(data.loss_axis));
     if (score === "loss") delete figure.layout.yaxis.range, delete figure.layout.yaxis.dtick;
     if (values === 0) {
@@ -50,39 +69,48 @@
     return figure;
   }
 
-  function drawCurves() {
-    for (const chart of charts) {
-      const title = chart.parentElement.querySelector("figcaption").textContent;
-      chart.setAttribute("aria-label", `${title} by epoch, trial ${current.number}`);
-      draw(chart, curveFigure(current, chart.dataset.score));
-    }
-  }
-
-  function marked(figure, mark) {
+  // Any figure: the trace called "selected" goes to the point of the trial that is chosen.
+  function selection(figure) {
     const last = figure.data.at(-1);
-    last.x = mark ? [mark.x] : [null];
-    last.y = mark ? [mark.y] : [null];
+    if (!last || last.name !== "selected" || current === null) return figure;
+    for (const trace of figure.data) {
+      const at = Array.isArray(trace.customdata) ? trace.customdata.indexOf(current) : -1;
+      if (at < 0) continue;
+      const whisker = trace.error_y?.array?.[at] ?? 0;
+      last.x = [trace.x[at]];
+      last.y = [trace.y[at] + whisker + (last.meta ?? 0)];
+      return figure;
+    }
+    last.x = last.y = [null];
     return figure;
   }
 
-  function drawOverview() {
-    const ranking = themed(data.figures.ranking);
-    const plain = ranking.data.at(-2);
-    const at = current ? plain.x.indexOf(String(current.number)) : -1;
-    const top = at < 0 ? 0 : Math.max(current.score, plain.y[at] || 0);
-    draw(find("ranking-chart"), marked(ranking, at < 0 ? null : { x: plain.x[at], y: top + 0.05 }));
-    const capacity = themed(data.figures.capacity);
-    const held = current && capacity.data.some((t) => (t.customdata || []).includes(current.number));
-    const mark = held ? { x: current.parameters, y: current.score } : null;
-    draw(find("capacity-chart"), marked(capacity, mark));
+  const drawn = new Set();
+  function drawFigure(target) {
+    draw(target, selection(themed(data.figures[target.dataset.figure])));
+    if (drawn.has(target)) return;
+    drawn.add(target);
+    target.on("plotly_click", (event) => {
+      const found = event.points.map((point) => [point.customdata].flat()[0]).find((n) => places.has(n));
+      if (found !== undefined) location.hash = `trial-${found}`;
+    });
+  }
+
+  function drawCurve(target) {
+    const title = target.parentElement.querySelector("figcaption").textContent;
+    target.setAttribute("aria-label", `${title} by epoch, trial ${current}`);
+    draw(target, curveFigure(current, target.dataset.score));
   }
 
   function redraw() {
-    drawOverview();
-    if (current) drawCurves();
+    for (const target of document.querySelectorAll(".chart")) {
+      if (!tabs.isOpen(target)) continue;
+      if (target.dataset.figure) drawFigure(target);
+      else if (current !== null) drawCurve(target);
+    }
   }
 
-  // A trial.
+  // The facts of a trial.
   function fillFacts(list, rows) {
     list.replaceChildren(...rows.map(([name, value, searched]) => {
       const row = document.createElement("div");
@@ -93,6 +121,7 @@
       return row;
     }));
   }
+
   function fillList(list, sentences) {
     list.replaceChildren(...sentences.map((sentence) => {
       const item = document.createElement("li");
@@ -101,143 +130,139 @@
     }));
   }
 
-  function fillTable(body, rows) {
-    body.replaceChildren(...rows.map(([name, ...values]) => {
+  const written = (value, score) => value === null || value === undefined ? "\u2014"
+    : (score === "loss" ? value : value / 1000).toFixed(3);
+
+  function fillScores(place) {
+    find("trial-scores").replaceChildren(...Object.entries(data.labels).map(([score, label]) => {
       const row = document.createElement("tr");
       const head = document.createElement("th");
       head.scope = "row";
-      head.textContent = name;
-      row.append(head, ...values.map((value) => {
+      head.textContent = label;
+      row.append(head, ...views.map((view) => {
         const cell = document.createElement("td");
         cell.className = "n";
-        cell.textContent = value;
+        cell.textContent = written(data.scores[`${view}_${score}`][place], score);
         return cell;
       }));
       return row;
     }));
   }
 
+  const column = (key) => data.columns.find((item) => item.key === key);
+  const option = (place) => {
+    const number = data.numbers[place];
+    const state = column("state").text[place];
+    const score = column("validation_f_med").text[place];
+    const said = [`Trial ${number}`, `F_med ${score}`, ...(data.roles[number] ?? [])];
+    return new Option([...said, ...(state === "complete" ? [] : [state])].join(", "), number);
+  };
+
   function select(number) {
-    const trial = trials.get(number);
-    if (!trial) return;
-    current = trial;
+    const place = places.get(number);
+    if (place === undefined) return;
+    current = number;
     keep({ trial: number });
-    find("choice").value = String(number);
-    const index = data.trials.indexOf(trial);
-    find("previous").disabled = index === 0;
-    find("next").disabled = index === data.trials.length - 1;
+    const choice = find("choice");
+    if (![...choice.options].some((item) => item.value === String(number))) choice.append(option(place));
+    choice.value = String(number);
+    find("previous").disabled = place === 0;
+    find("next").disabled = place === data.numbers.length - 1;
     find("trial-title").textContent = `Trial ${number}`;
-    find("trial-words").textContent = trial.words;
-    fillList(find("trial-notes"), trial.notes);
-    find("diagnosis-title").textContent = trial.diagnosis.title;
-    find("diagnosis-numbers").textContent = trial.diagnosis.numbers;
-    fillList(find("diagnosis-advice"), trial.diagnosis.advice);
-    fillFacts(find("trial-hyperparameters"), trial.hyperparameters);
-    fillTable(find("trial-scores"), trial.scores);
-    fillFacts(find("trial-facts"), trial.facts);
-    find("selected").textContent = `Curves of trial ${number}`;
-    for (const row of table.tBodies[0].rows) {
-      if (Number(row.dataset.trial) === number) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
-    }
+    find("trial-words").textContent = data.words[place];
+    find("trial-shows").textContent = sentence(place);
+    fillList(find("trial-notes"), data.notes[number] ?? []);
+    const kind = column("diagnosis").text[place];
+    find("diagnosis-title").textContent =
+      kind === "\u2014" ? "No diagnosis" : kind[0].toUpperCase() + kind.slice(1);
+    find("diagnosis-numbers").textContent = data.diagnosis[place];
+    fillList(find("diagnosis-advice"), data.advice[place].map((at) => data.sentences[at]));
+    const facts = (of) => data.columns.filter((item) => of(item.group))
+      .map((item) => [item.label, item.text[place], item.group !== "Hyperparameters" || data.searched.includes(item.key)]);
+    fillFacts(find("trial-variant"), facts((group) => group === "Hyperparameters"));
+    fillFacts(find("trial-facts"), facts((group) => group !== "Hyperparameters"));
+    fillScores(place);
+    table.choose(number);
+    showOverlay();
     redraw();
   }
 
-  function step(by) {
-    const next = data.trials[data.trials.indexOf(current) + by];
-    if (next) select(next.number);
-  }
-
-  // The table.
-  const table = find("trials-table");
-  const headings = [...table.querySelectorAll("th[data-key]")];
-  const keys = headings.map((heading) => heading.dataset.key);
-  const amount = (cell) => {
-    const text = cell.dataset.v ?? cell.textContent.replaceAll(",", "");
-    return text.trim() === "" ? NaN : Number(text);
-  };
-
-  function sort(index, direction) {
-    const isNumber = headings[index].dataset.kind === "number";
-    const sign = direction === "descending" ? -1 : 1;
-    const compare = (one, other) => {
-      const [a, b] = [one.cells[index], other.cells[index]];
-      if (isNumber) {
-        const [x, y] = [amount(a), amount(b)];
-        if (isNaN(x) || isNaN(y)) return isNaN(x) - isNaN(y);
-        return sign * (x - y);
-      }
-      const [s, t] = [a.textContent, b.textContent];
-      const [none, neither] = [s === "\u2014", t === "\u2014"];
-      if (none || neither) return none - neither;
-      return sign * s.localeCompare(t, "en", { numeric: true });
-    };
-    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
-    headings.forEach((heading, at) => heading.setAttribute("aria-sort", at === index ? direction : "none"));
-    keep({ sort: [keys[index], direction] });
-  }
-
-  function matcher(term) {
-    const found = /^([a-z0-9_]+)(<=|>=|=|<|>)(.+)$/.exec(term);
-    const index = found ? keys.indexOf(found[1]) : -1;
-    if (index < 0) return (row) => row.textContent.toLowerCase().includes(term);
-    const [, , operator, wanted] = found;
-    const limit = Number(wanted);
-    return (row) => {
-      const cell = row.cells[index];
-      const text = cell.textContent.toLowerCase();
-      if (operator === "=") {
-        const isNumber = headings[index].dataset.kind === "number";
-        return isNumber ? text === wanted || amount(cell) === limit : text.includes(wanted);
-      }
-      const value = amount(cell);
-      return { "<": value < limit, ">": value > limit, "<=": value <= limit, ">=": value >= limit }[operator];
-    };
-  }
-
-  function filter() {
-    const terms = find("filter").value.toLowerCase().split(/\s+/).filter(Boolean).map(matcher);
-    const rows = [...table.tBodies[0].rows];
-    for (const row of rows) row.hidden = !terms.every((matches) => matches(row));
-    const left = rows.filter((row) => !row.hidden).length;
-    find("shown").textContent = `${left} of ${rows.length} shown`;
-    keep({ filter: find("filter").value });
-  }
-
-  function hideConstant() {
-    const only = find("varying").checked;
-    table.classList.toggle("varying", only);
-    for (const cell of table.querySelectorAll("th[data-all]")) {
-      cell.colSpan = Math.max(1, only ? cell.dataset.varying : cell.dataset.all);
+  function sentence(place) {
+    const text = (key) => column(key).text[place];
+    const none = "\u2014";
+    const name = [`Trial ${data.numbers[place]}`, ...(data.roles[data.numbers[place]] ?? [])].join(", ");
+    if (text("validation_f_med") === none) return `${name}: ${text("state")}, without a score.`;
+    if (text("train_f_med") === none) {
+      return `${name}: ${text("state")}, validation F_med ${text("validation_f_med")} at its best so far.`;
     }
-    keep({ varying: only });
+    const kind = text("diagnosis") === none ? "" : `; ${text("diagnosis")}`;
+    return `${name}: at its best in epoch ${text("best_epoch")} of ${text("epochs")}, with validation F_med ` +
+      `${text("validation_f_med")} and training F_med ${text("train_f_med")}, a gap of ${text("gap")}${kind}.`;
+  }
+
+  const open = (number) => { location.hash = `trial-${number}`; };
+  function step(by) {
+    const next = data.numbers[places.get(current) + by];
+    if (next !== undefined) open(next);
+  }
+
+  // Overlay: the validation lines of other trials in the charts of this one.
+  function setOverlay(number, on) {
+    const taken = new Set(overlay.values());
+    const free = overlayStyles.findIndex((_, place) => !taken.has(place));
+    if (on && !overlay.has(number) && free >= 0) overlay.set(number, free);
+    if (!on) overlay.delete(number);
+    keep({ overlay: [...overlay.keys()] });
+    table.redraw();
+    showOverlay();
+    redraw();
+  }
+
+  function showOverlay() {
+    const isOn = overlay.has(current);
+    find("overlay").setAttribute("aria-pressed", isOn);
+    find("overlay").textContent = isOn ? "Remove from overlay" : "Keep as overlay";
+    find("overlay").disabled = !isOn && overlay.size >= overlayStyles.length;
+    find("overlaid").replaceChildren(...[...overlay].map(([number, place]) => {
+      const chip = document.createElement("span");
+      const swatch = document.createElement("i");
+      const go = document.createElement("a");
+      const drop = document.createElement("button");
+      const [color, dash] = overlayStyles[place];
+      swatch.style.borderColor = themed(color);
+      swatch.style.borderTopStyle = { solid: "solid", dot: "dotted", dash: "dashed", dashdot: "dashed" }[dash];
+      go.href = `#trial-${number}`;
+      go.textContent = `trial ${number}`;
+      drop.type = "button";
+      drop.textContent = "\u00d7";
+      drop.setAttribute("aria-label", `Remove trial ${number} from the overlay`);
+      drop.addEventListener("click", () => setOverlay(number, false));
+      chip.append(swatch, go, drop);
+      return chip;
+    }));
   }
 
   // Wiring.
-  headings.forEach((heading, index) => heading.firstChild.addEventListener("click", () => {
-    sort(index, heading.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending");
-  }));
-  find("filter").addEventListener("input", filter);
-  find("varying").addEventListener("change", hideConstant);
-  document.addEventListener("click", (event) => {
-    const chosen = event.target.closest("[data-trial]");
-    if (!chosen) return;
-    select(Number(chosen.dataset.trial));
-    if (event.target.closest("a")) find("choice").focus({ preventScroll: true });
-  });
-  find("choice").append(...data.trials.map((trial) => new Option(trial.option, trial.number)));
-  find("choice").addEventListener("change", (event) => select(Number(event.target.value)));
+  const table = trialTable(data, { keep, kept, onOverlay: setOverlay, overlaid: () => [...overlay.keys()] });
+  find("choice").append(...data.numbers.slice(0, listed).map((_, place) => option(place)));
+  find("choice").addEventListener("change", (event) => open(Number(event.target.value)));
   find("previous").addEventListener("click", () => step(-1));
   find("next").addEventListener("click", () => step(1));
+  find("overlay").addEventListener("click", () => setOverlay(current, !overlay.has(current)));
   for (const button of document.querySelectorAll("[data-line]")) {
     button.addEventListener("click", () => {
       shown[button.dataset.line] = !shown[button.dataset.line];
       button.setAttribute("aria-pressed", shown[button.dataset.line]);
-      if (current) drawCurves();
+      redraw();
     });
   }
 
-  page.onTheme(redraw);
+  page.onTheme(() => { showOverlay(); redraw(); });
+  addEventListener("hashchange", () => {
+    const number = tabs.follow();
+    if (number !== null && number !== current) select(number);
+  });
+  document.querySelector(".skip").addEventListener("click", () => tabs.follow());
 
   if (data.running) {
     const box = find("auto-reload");
@@ -254,25 +279,10 @@
   }
 
   // The first picture.
-  find("filter").value = kept.filter;
-  find("varying").checked = kept.varying;
-  filter();
-  hideConstant();
-  if (kept.sort && keys.includes(kept.sort[0])) sort(keys.indexOf(kept.sort[0]), kept.sort[1]);
-  const linked = Number(/^#trial-(\d+)$/.exec(location.hash)?.[1] ?? NaN);
-  const first = [linked, kept.trial, data.trials[0]?.number].find((number) => trials.has(number));
-  if (first === undefined) {
-    find("choice").disabled = find("previous").disabled = find("next").disabled = true;
-    redraw();
-  } else {
-    select(first);
-    if (first === linked) find("trial").scrollIntoView();
-  }
-  for (const id of ["ranking-chart", "capacity-chart"]) {
-    find(id).on("plotly_click", (event) => {
-      const point = event.points[0];
-      const number = Number(id === "ranking-chart" ? point.x : point.customdata);
-      if (trials.has(number)) select(number);
-    });
-  }
+  const named = tabs.follow();
+  const first = [named, kept.trial, data.numbers[0]].find((number) => places.has(number));
+  document.body.classList.toggle("no-trials", first === undefined);
+  if (first === undefined) redraw();
+  else select(first);
+  tabs.onShow(redraw);
 })();

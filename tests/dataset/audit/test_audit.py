@@ -382,7 +382,7 @@ def test_names_that_are_no_text_survive_the_audit(lesions: Path) -> None:
 
 def test_the_audit_loads_no_training_library() -> None:
     code = (
-        "import sys, study.cli.main, study.dataset.audit.audit, study.report.audit_page; "
+        "import sys, study.cli.main, study.dataset.audit.audit, study.report.audit.page; "
         "print([m for m in ('tensorflow', 'keras', 'optuna', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,10 +16,10 @@ from PIL import Image
 
 from study.dataset.audit.result import Finding
 from study.errors import SettingsError
-from study.report.audit_figures import SIZES_DRAWN, sizes_figure, sizes_info
-from study.report.audit_page import verdict
-from study.report.audit_section import baseline_infos, copies_sentences, shortcut_sentences
-from study.report.audit_strips import BUDGET, Thumbnails, gather
+from study.report.audit.figures import SIZES_DRAWN, sizes_figure, sizes_info
+from study.report.audit.page import verdict
+from study.report.audit.section import baseline_infos, copies_sentences, shortcut_sentences
+from study.report.audit.strips import BUDGET, Thumbnails, gather
 
 EVIL = "<img src=x onerror=alert(1)>"
 Build = Callable[..., Any]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +15,9 @@ from study.dataset.manifest import Manifest, ManifestRow
 from study.dataset.sources.source import Source, natural
 from study.errors import UnreadableImage
 from study.report import words
-from study.report.audit_section import copies_sentences
+from study.report.audit.section import copies_sentences
 from study.report.markup import Content, Markup, element, join
+from study.report.pictures import data_uri, short_name
 from study.report.provenance import GROUPING
 
 STRIPS, IMAGES = 24, 8
@@ -32,8 +31,6 @@ SIDE = 96
 
 BUDGET = 2_900_000
 """Most characters of all thumbnails of a page."""
-
-_LETTERS = 60
 
 _PARTS = {
     "train": "training",
@@ -70,9 +67,7 @@ class Thumbnails:
         except UnreadableImage:
             return None
         image.thumbnail((SIDE, SIDE))
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=80)
-        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        return data_uri(image, "JPEG", quality=80)
 
 
 def gather(rows: Sequence[ManifestRow], names: Iterable[object]) -> list[list[ManifestRow]]:
@@ -229,19 +224,14 @@ def _strip(
             element("span", _PARTS.get(row.part, row.part), class_=f"part {row.part}")
             if several
             else None,
-            element("span", _short(under(row))) if under else None,
-            element("span", _short(name), class_="path", title=row.path),
+            element("span", short_name(under(row))) if under else None,
+            element("span", short_name(name), class_="path", title=row.path),
         ]
         items.append(element("li", element("figure", picture, element("figcaption", *said))))
     more = len(members) - len(items)
     if more:
         items.append(element("li", f"and {more:,} more", class_="more"))
     return element("ul", *items, class_="strip")
-
-
-def _short(name: str) -> str:
-    """Cut the middle out of a long name; what tells files apart is mostly at the end."""
-    return name if len(name) <= _LETTERS else f"{name[:20]} ... {name[25 - _LETTERS :]}"
 
 
 def _shown(members: Sequence[ManifestRow]) -> list[ManifestRow]:

@@ -22,14 +22,14 @@ from study.dataset.sources.stores import open_store
 from study.errors import SettingsError
 from study.files import write_text
 from study.report import words
-from study.report.audit_figures import (
+from study.report.audit.figures import (
     SizesInfo,
     baselines_figure,
     baselines_height,
     sizes_figure,
     sizes_info,
 )
-from study.report.audit_section import (
+from study.report.audit.section import (
     LEVELS,
     BaselineInfo,
     baseline_infos,
@@ -38,7 +38,7 @@ from study.report.audit_section import (
     left_out_html,
     shortcut_sentences,
 )
-from study.report.audit_strips import Thumbnails, copies_html, groups_html
+from study.report.audit.strips import Thumbnails, copies_html, groups_html
 from study.report.markup import Content, Markup, element, join
 from study.report.offline import asset, embedded, policy
 from study.report.provenance import GROUPING, parts_table

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from study.report import words
-from study.report.audit_section import PIXELS, BaselineInfo
+from study.report.audit.section import PIXELS, BaselineInfo
 from study.report.markup import plotly_text
 from study.report.style import AXIS, BAR, INK, LEGEND, SURFACE, TRAIN, VALIDATION, layout
 

@@ -1,0 +1,47 @@
+"use strict";
+// One section at a time, named by the address: #complexity, or #trial-12. Without this script, and
+// on paper, all of them stand one below the other. What a hidden one draws, it draws when opened.
+const tabs = (() => {
+  const panels = [...document.querySelectorAll("section.panel")];
+  const links = [...document.querySelectorAll("nav .tabs a")];
+  const listeners = [];
+  let open = null;
+  // Or the browser would scroll to the panel, and the head of the page out of sight.
+  for (const panel of panels) {
+    panel.dataset.key = panel.id;
+    panel.removeAttribute("id");
+  }
+
+  const isOpen = (node) => !document.body.classList.contains("tabbed") ||
+    node.closest("section.panel").classList.contains("open");
+
+  function show(key) {
+    open = key;
+    for (const panel of panels) panel.classList.toggle("open", panel.dataset.key === key);
+    for (const link of links) {
+      if (link.hash === `#${key}`) {
+        link.setAttribute("aria-current", "page");
+        link.scrollIntoView({ block: "nearest", inline: "nearest" });
+      } else link.removeAttribute("aria-current");
+    }
+    for (const listener of listeners) listener(key);
+  }
+
+  // Follows the address; says which trial it names, if any.
+  function follow() {
+    const trial = /^#trial-(\d+)$/.exec(location.hash);
+    const key = trial ? "trial" : location.hash.slice(1);
+    const known = panels.some((panel) => panel.dataset.key === key);
+    const found = known ? key : open ?? panels[0].dataset.key;
+    const top = document.querySelector("nav").offsetTop;
+    if (found !== open && scrollY > top) scrollTo({ top, behavior: "instant" });
+    show(found);
+    return trial ? Number(trial[1]) : null;
+  }
+
+  document.body.classList.add("tabbed");
+  addEventListener("beforeprint", () => document.body.classList.remove("tabbed"));
+  addEventListener("afterprint", () => document.body.classList.add("tabbed"));
+
+  return { isOpen, follow, onShow: (listener) => listeners.push(listener) };
+})();

@@ -1,0 +1,1 @@
+"""How complex the network should be."""

@@ -1,0 +1,1 @@
+"""The held-out test, and what was misclassified there."""

@@ -1,0 +1,305 @@
+"""The held-out test: what the one look at the test part says, and what it cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import plotly.graph_objects as go
+
+from study import metrics
+from study.evaluation.operating import Predictions, Recall, brier, operating_point
+from study.records import StudyRecord
+from study.report import words
+from study.report.markup import Content, Markup, element, join
+from study.report.section import Evidence, Section, chart, hidden
+from study.report.sections.heldout.data import (
+    TARGET,
+    Cut,
+    HeldOut,
+    class_names,
+    held_out,
+    threshold_words,
+    untested,
+)
+from study.report.sections.heldout.figures import (
+    POINTS,
+    precision_figure,
+    precision_info,
+    reliability_figure,
+    reliability_info,
+    roc_figure,
+    roc_info,
+    threshold_figure,
+    threshold_info,
+)
+from study.report.sections.heldout.gallery import mistakes_html
+from study.report.sections.heldout.scores import (
+    bounds_words,
+    scores_html,
+    scrolling_table,
+    shows,
+)
+from study.report.tables import facts_html
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A stretch of the section with the figures that it places."""
+
+    body: Markup
+    figures: Mapping[str, go.Figure] = field(default_factory=dict)
+
+
+def section(evidence: Evidence) -> Section:
+    """Return the tab of the retest."""
+    record = evidence.record
+    found = held_out(evidence)
+    names = class_names(record.dataset)
+    pieces = [
+        Piece(body=scores_html(record)),
+        _thresholds(found, names),
+        _curves(record, found, names),
+        _calibration(record, found, names),
+        _mistakes(evidence),
+    ]
+    return Section(
+        key="heldout",
+        title="Held-out test",
+        look_for=(
+            "Look at the width of the intervals before you look at the scores, and at what kind of "
+            f"mistake is made: a missed {names[0]} image costs more than a false alarm."
+        ),
+        shows=shows(record),
+        body=join(*(piece.body for piece in pieces)),
+        figures={name: figure for piece in pieces for name, figure in piece.figures.items()},
+    )
+
+
+def _thresholds(found: HeldOut, names: tuple[str, str]) -> Piece:
+    title = element("h3", "Another threshold")
+    cuts = found.cuts
+    charts, figures = [], {}
+    for part, data in (("validation", found.validation), ("test", found.test)):
+        if data is None:
+            charts.append(hidden(f"No curve on the {part} part: {found.missing[part]}."))
+            continue
+        info = threshold_info(data, part, cuts)
+        name = f"heldout-threshold-{part}"
+        figures[name] = threshold_figure(info, positive=names[0], negative=names[1])
+        role = "where the threshold is chosen" if part == "validation" else "only to compare"
+        charts.append(
+            chart(
+                name,
+                f"{part.capitalize()} images, {role}",
+                f"Sensitivity and specificity over the threshold on the {part} images; the table "
+                "below gives both at the thresholds that are marked",
+                note=_thinned(len(info.threshold), info.points),
+            )
+        )
+    if not figures:
+        return Piece(body=join(title, *charts))
+    return Piece(
+        body=join(
+            title,
+            element("p", *_choice_words(found, names)),
+            element("div", *charts, class_="pair"),
+            _points_table(found, cuts, names),
+        ),
+        figures=figures,
+    )
+
+
+def _thinned(drawn: int, points: int) -> str | None:
+    if points <= POINTS:
+        return None
+    return f"{drawn:,} of {points:,} thresholds are drawn."
+
+
+def _choice_words(found: HeldOut, names: tuple[str, str]) -> list[str]:
+    """Return what another threshold costs and gains, and where it was chosen."""
+    costs = (
+        f"A missed {names[0]} image costs more than a false alarm, so that a threshold may be "
+        "worth having that misses fewer and alarms more. "
+    )
+    if found.validation is None:
+        return [costs, f"None can be chosen: {found.missing['validation']}."]
+    data = found.validation
+    point = operating_point(data, found.cuts[1].threshold)
+    few = (
+        f" With {words.plural(point.sensitivity.groups, 'group')} of {names[0]} it hangs on a "
+        "handful of lesions: expect another sensitivity on new ones."
+        if point.sensitivity.groups < metrics.FEW_GROUPS
+        else ""
+    )
+    return [
+        costs,
+        f"On the validation images {threshold_words(point.threshold)} is the highest threshold "
+        f"that keeps the sensitivity at {TARGET:g} or above: it finds "
+        f"{point.sensitivity.right:,} of {point.sensitivity.images:,} {names[0]} images. "
+        "It was chosen on them, not on the test part, which only tells how that choice turned "
+        f"out.{few}",
+    ]
+
+
+def _points_table(found: HeldOut, cuts: list[Cut], names: tuple[str, str]) -> Markup:
+    """Return what each cut does: on validation without an interval, for it was chosen there."""
+    rows = []
+    for cut in cuts:
+        row: list[str] = [cut.name]
+        for part, data in (("validation", found.validation), ("test", found.test)):
+            if data is None:
+                row += [words.DASH, words.DASH]
+                continue
+            point = operating_point(data, cut.threshold)
+            for recall in (point.sensitivity, point.specificity):
+                row.append(_recall_words(recall, interval=part == "test"))
+        rows.append(tuple(row))
+    heads = ["Threshold"]
+    for part in ("Validation", "Test"):
+        heads += [f"{part}: {names[0]} found", f"{part}: {names[1]} cleared"]
+    aside = (
+        "Each recall with the images called rightly, of all of the class; on the test part with "
+        "its 95% interval. On validation there is none, because network and threshold were "
+        "chosen there."
+    )
+    return join(scrolling_table(heads, rows), element("p", aside, class_="aside"))
+
+
+def _recall_words(recall: Recall, *, interval: bool) -> str:
+    told = f"{recall.value:.3f} ({recall.right:,} of {recall.images:,})"
+    return f"{told}, {bounds_words(recall.interval())}" if interval else told
+
+
+def _few_words(record: StudyRecord, found: HeldOut, what: str) -> str:
+    """Return why curves or calibration of the test part are hidden."""
+    if found.test is None:
+        return f"{what} of the test part: hidden, because {found.missing['test']}."
+    positive, negative = class_names(record.dataset)
+    return (
+        f"{what} of the test part: hidden, because {words.plural(found.test.groups(1), 'group')} "
+        f"of {positive} and {found.test.groups(0):,} of {negative} are too few; "
+        f"{metrics.FEW_GROUPS} in each class are needed."
+    )
+
+
+def _chose(found: HeldOut, names: tuple[str, str]) -> str:
+    """Return what stands in when the test part cannot: validation, or why not even that."""
+    if found.judged == "validation":
+        return (
+            " Shown instead: the validation images, which chose the network, so that they flatter "
+            "it."
+        )
+    data = found.validation
+    if data is None:
+        return f" The validation part cannot stand in: {found.missing['validation']}."
+    return (
+        f" The validation part, with {data.groups(1):,} of {names[0]} and {data.groups(0):,} of "
+        f"{names[1]}, cannot stand in."
+    )
+
+
+def _curves(record: StudyRecord, found: HeldOut, names: tuple[str, str]) -> Piece:
+    title = element("h3", "ROC and precision-recall")
+    part = found.judged
+    reason = (
+        None
+        if part == "test"
+        else hidden(_few_words(record, found, "ROC, AUC and precision") + _chose(found, names))
+    )
+    data = {"test": found.test, "validation": found.validation}.get(part or "")
+    if part is None or data is None:
+        return Piece(body=join(title, reason))
+    ranks, precise = (make(data, part, found.cuts) for make in (roc_info, precision_info))
+    share = f"{data.label.mean():.0%}"
+    body = element(
+        "div",
+        chart(
+            "heldout-roc",
+            f"ROC, {part} images: {_auc_words(record, data, part)}",
+            f"ROC curve of the {part} images, with the operating points",
+            note=_roc_note(part, _thinned(len(ranks.x), ranks.points)),
+        ),
+        chart(
+            "heldout-precision",
+            f"Precision and recall, {part} images",
+            f"Precision against recall of the {part} images, with the operating points",
+            note=f"The precision holds only where {share} of the images are {names[0]}, as here.",
+        ),
+        class_="pair",
+    )
+    figures = {
+        "heldout-roc": roc_figure(ranks, positive=names[0], negative=names[1]),
+        "heldout-precision": precision_figure(precise, positive=names[0]),
+    }
+    return Piece(body=join(title, reason, body), figures=figures)
+
+
+def _auc_words(record: StudyRecord, data: Predictions, part: str) -> str:
+    """Write the AUC with its interval; on validation it has none."""
+    area = metrics.auc(data.label, data.probability)
+    if part == "validation":
+        return f"AUC {area:.3f}, no interval"
+    intervals = (record.retest or {}).get("intervals") or {}
+    bounds = words.interval(intervals.get("auc"))
+    if bounds is None:
+        return "no AUC, because it has no interval"
+    level = words.number(intervals.get("level")) or 0.95
+    return f"AUC {area:.3f}, {bounds_words(bounds)} ({level:.0%})"
+
+
+def _roc_note(part: str, thinned: str | None) -> str | None:
+    """Return why validation has no interval, and how many points are drawn."""
+    told = "No interval: one would not reckon with these images having chosen the network."
+    return " ".join(filter(None, [told if part == "validation" else None, thinned])) or None
+
+
+def _calibration(record: StudyRecord, found: HeldOut, names: tuple[str, str]) -> Piece:
+    title = element("h3", "Calibration: does a probability mean what it says?")
+    part = found.judged
+    reason = (
+        None
+        if part == "test"
+        else hidden(_few_words(record, found, "Calibration") + _chose(found, names))
+    )
+    data = {"test": found.test, "validation": found.validation}.get(part or "")
+    if part is None or data is None:
+        return Piece(body=join(title, reason))
+    info = reliability_info(data, part)
+    groups = len({int(group) for group in data.group})
+    placed = chart(
+        "heldout-calibration",
+        f"Reliability diagram, {part} images: {words.plural(len(info.bins), 'bin')} of like size",
+        f"Share of {names[0]} against the probability that was given, on the {part} images",
+        note="On the dotted line a probability means what it says; intervals count groups.",
+    )
+    body = element("div", placed, element("div", _brier(data, groups)), class_="pair")
+    figures = {"heldout-calibration": reliability_figure(info, positive=names[0])}
+    return Piece(body=join(title, reason, body), figures=figures)
+
+
+def _brier(data: Predictions, groups: int) -> Markup:
+    parts = brier(data)
+    share = float(data.label.mean())
+    facts: list[tuple[str, Content]] = [
+        ("Brier score, 0 is perfect", words.score(parts.score)),
+        ("= miscalibration", words.score(parts.miscalibration)),
+        ("- discrimination", words.score(parts.discrimination)),
+        (f"+ uncertainty: saying {share:.2f} of every image", words.score(parts.uncertainty)),
+    ]
+    caveat = (
+        f"With {words.plural(groups, 'group')} the miscalibration comes out too high, because the "
+        "correction that it is measured against is fitted to these same images. Class weights and "
+        "early stopping on F_med shift probabilities: neither aims at calibration."
+    )
+    return join(facts_html(facts), element("p", caveat, class_="aside"))
+
+
+def _mistakes(evidence: Evidence) -> Piece:
+    record = evidence.record
+    title = element("h3", "Misclassified images")
+    if record.retest is None:
+        return Piece(body=join(title, hidden(f"No test image was looked at: {untested(record)}.")))
+    path = evidence.folder.explanations
+    gallery = mistakes_html(path, record.retest, record.dataset, images=evidence.images)
+    return Piece(body=join(title, gallery))

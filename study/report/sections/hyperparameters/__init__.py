@@ -1,0 +1,1 @@
+"""What separates the better trials from the rest."""

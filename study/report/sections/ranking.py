@@ -1,0 +1,112 @@
+"""The ranking: a bar a trial with its interval, and the table of all trials."""
+
+from __future__ import annotations
+
+from study.report import words
+from study.report.markup import Markup, element, join
+from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
+from study.report.section import Evidence, Section, chart
+from study.report.tables import table_html, table_info
+from study.summary import counts, winner
+
+BARS = 200
+"""Most bars of the figure."""
+
+
+def section(evidence: Evidence) -> Section:
+    """Return the tab with all trials."""
+    info = ranking_info(evidence, most=BARS)
+    best = winner(evidence.record)
+    table = table_html(table_info(evidence.record), winner=None if best is None else best.number)
+    return Section(
+        key="ranking",
+        title="Ranking",
+        look_for=(
+            "Look for how many trials lie within the best one's interval: among those, the order "
+            "is mostly luck, and the smaller network is the better choice."
+        ),
+        shows=_shows(info),
+        body=join(
+            chart(
+                "ranking",
+                "Validation F_med of every trial, with 95 % intervals",
+                "Validation F_med of every trial, best first; the table below holds the figures",
+                note=_note(evidence, info),
+            )
+            if info.bars
+            else element("p", "No trial has a score yet.", class_="empty no-scores"),
+            _tools(),
+            element(
+                "div",
+                table,
+                class_="scroll tall",
+                tabindex="0",
+                role="region",
+                aria_label="Table of trials",
+            ),
+            element(
+                "p",
+                element("button", "Show more", type="button", id="more", hidden=True),
+                class_="more",
+            ),
+        ),
+        figures={"ranking": ranking_figure(info)} if info.bars else {},
+    )
+
+
+def _shows(info: RankingInfo) -> str:
+    complete = [bar for bar in info.bars if bar.state == "complete"]
+    if not complete:
+        return "No trial is complete, so that there is nothing to rank yet."
+    first = complete[0]
+    if first.bounds is None:
+        return (
+            f"Trial {first.number} leads with {first.score:.3f}; without the counts by group there "
+            "is no interval."
+        )
+    low, high = first.bounds
+    inside = sum(bar.score >= low for bar in complete)
+    of = words.plural(len(complete), "complete trial")
+    return (
+        f"Trial {first.number} leads with {first.score:.3f} (95 % interval {low:.2f} to "
+        f"{high:.2f}); {inside} of {of} drawn here, itself included, lie in that interval."
+    )
+
+
+def _note(evidence: Evidence, info: RankingInfo) -> str:
+    state = counts(evidence.record)
+    said = [
+        "Bars: validation F_med on the fixed augmented set at the best epoch, which ranks the "
+        "trials; lines: its interval, in which a group of images counts about once. All trials are "
+        "judged on the same groups, so that the difference of two of them is less uncertain than "
+        "their intervals look. Diamonds: the same network on the plain validation images."
+    ]
+    if state["pruned"] or state["running"] or state["interrupted"]:
+        said.append("Hatched grey bars show the best epoch so far of trials that did not end.")
+    drawn, without = len(info.bars), len(evidence.record.trials) - info.scored
+    if drawn < info.scored:
+        said.append(f"The best {drawn} of {info.scored:,} trials with a score are drawn.")
+    if without:
+        said.append(f"{words.plural(without, 'trial')} failed or did not begin, and has no bar.")
+    return " ".join(said)
+
+
+def _tools() -> Markup:
+    return element(
+        "div",
+        element("label", "Filter", for_="filter"),
+        element(
+            "input",
+            type="search",
+            id="filter",
+            placeholder="sgd filters>=32 state=complete",
+            autocomplete="off",
+            spellcheck="false",
+            aria_describedby="shown",
+        ),
+        element("label", element("input", type="checkbox", id="varying"), " only what varies"),
+        element("span", id="shown", role="status"),
+        element("span", class_="grow"),
+        element("a", "trials.csv", href="trials.csv", download=True),
+        class_="tools",
+    )

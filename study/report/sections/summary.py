@@ -1,0 +1,169 @@
+"""The first screen: four questions and their answers, the best networks, the retest, warnings."""
+
+from __future__ import annotations
+
+from study.errors import SettingsError
+from study.model.capacity import layers
+from study.records import StudyRecord, TrialRecord
+from study.report import words
+from study.report.cautions import caution_list, cautions
+from study.report.marks import leader
+from study.report.markup import Content, Markup, element, join
+from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
+from study.report.section import Evidence, Section, chart
+from study.report.sections.complexity.section import would_bigger_help
+from study.report.verdict import in_words, network_cards, reading, retest_card
+from study.summary import winner
+from study.variant import Variant
+
+BARS = 30
+"""Most bars of the first screen's ranking."""
+
+OF_THE_RUN = ("Failures", "Unfinished", "Files left out")
+"""Cautions that say what happened, and nothing against the figures."""
+
+
+def section(evidence: Evidence) -> Section:
+    """Return the tab that a reader sees first."""
+    record = evidence.record
+    info = ranking_info(evidence, most=BARS)
+    others = [item for item in cautions(record) if item.level != "danger"]
+    return Section(
+        key="summary",
+        title="Summary",
+        look_for="",
+        shows="",
+        body=join(
+            element("p", subject(record), class_="subject"),
+            _answers(evidence),
+            element("div", _ranking(info), retest_card(record), class_="lead"),
+            element("div", *network_cards(record), class_="cards"),
+            _layers(record),
+            element("h3", "Before you believe a figure") if others else None,
+            caution_list(others) if others else None,
+        ),
+        figures={"ranking-best": ranking_figure(info)} if info.bars else {},
+    )
+
+
+def _ranking(info: RankingInfo) -> Markup:
+    if not info.bars:
+        return element("p", "No trial has a score yet.", class_="empty")
+    best = f"the best {len(info.bars)}" if len(info.bars) < info.scored else "all"
+    return chart(
+        "ranking-best",
+        f"Validation F_med of {best} of {words.plural(info.scored, 'trial')} with a score",
+        "Validation F_med of the best trials; the Ranking tab holds the same figures",
+    )
+
+
+def subject(record: StudyRecord) -> str:
+    """Return what was studied, in one sentence."""
+    data, classes = record.dataset, record.dataset.get("classes") or {}
+    names = " and ".join(f"{n:,} {name}" for name, n in classes.items())
+    groups = words.plural(int(data.get("groups") or 0), "group")
+    return (
+        f"{words.plural(record.requested, 'variant')} of a small CNN from the search space "
+        f"“{record.space.get('name')}”, trained on the dataset “{data.get('name')}” "
+        f"({names} images in {groups}) and ranked by validation F_med, the harmonic mean of "
+        "sensitivity and specificity."
+    )
+
+
+def _answers(evidence: Evidence) -> Markup:
+    record = evidence.record
+    titles = list(
+        dict.fromkeys(
+            item.title
+            for item in cautions(record)
+            if item.level != "note" and item.title not in OF_THE_RUN
+        )
+    )
+    believed = " ".join(reading(record))
+    if titles:
+        believed += f" What speaks against it: {', '.join(_lower(title) for title in titles)}."
+    rows: list[tuple[str, Content]] = [
+        ("Which network won?", _won(record)),
+        ("Would a bigger one help?", would_bigger_help(evidence)),
+        ("Can the number be believed?", believed),
+        (
+            "How is it repeated?",
+            element("code", record.command or words.DASH),
+        ),
+    ]
+    return element(
+        "dl",
+        *(element("div", element("dt", name), element("dd", text)) for name, text in rows),
+        class_="answers",
+    )
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _won(record: StudyRecord) -> str:
+    best = winner(record)
+    if best is None:
+        return "None yet: no trial is complete."
+    reference = next((trial for trial in record.trials if trial.number == 0), None)
+    found = f"Trial {best.number}: {in_words(best)}"
+    if leader(record) != "winner":
+        found = f"None yet; the best so far is trial {best.number}: {in_words(best)}"
+    if reference is best:
+        return f"{found}. This is the reference network itself."
+    return f"{found}. {_against(best, reference)}"
+
+
+def _against(best: TrialRecord, reference: TrialRecord | None) -> str:
+    score = words.score(best.validation_f_med)
+    if reference is None or reference.validation_f_med is None or not reference.macs:
+        return f"Its validation F_med is {score}."
+    size = (best.macs or 0) / reference.macs
+    gain = (best.validation_f_med or 0) - reference.validation_f_med
+    return (
+        f"Its validation F_med is {score}, {abs(gain):.3f} {'above' if gain >= 0 else 'below'} the "
+        f"reference network's, with {words.quantity(size)} times its multiply-accumulates."
+    )
+
+
+def _layers(record: StudyRecord) -> Markup | None:
+    """Return the best network's layers as a table, folded; None where they are not known."""
+    best = winner(record)
+    if best is None:
+        return None
+    try:
+        found = layers(Variant(**best.variant), record.protocol.image_shape)
+    except (SettingsError, TypeError):
+        return None
+    rows = [
+        element(
+            "tr",
+            element("th", layer.name, scope="row"),
+            element("td", " x ".join(map(str, layer.output_shape))),
+            element("td", words.count(layer.parameters) if layer.parameters else "", class_="n"),
+            element("td", words.count(layer.macs) if layer.macs else "", class_="n"),
+        )
+        for layer in found
+    ]
+    total = element(
+        "tr",
+        element("th", "all", scope="row"),
+        element("td"),
+        element("td", words.count(best.parameters), class_="n"),
+        element("td", words.count(best.macs), class_="n"),
+    )
+    heads = ("Layer", "Output (height x width x channels)", "Parameters", "Multiply-accumulates")
+    head = element("tr", *(element("th", text, scope="col") for text in heads))
+    table = element("table", element("thead", head), element("tbody", *rows, total), class_="plain")
+    return element(
+        "details",
+        element("summary", f"Layers of trial {best.number}"),
+        element("div", table, class_="scroll narrow"),
+        element(
+            "p",
+            "Rescaling of the pixels to 0..1 is the first layer of the network; dropout follows "
+            "every dense layer but the output.",
+            class_="aside",
+        ),
+    )

@@ -1,0 +1,194 @@
+"""Trends over capacity: laws of the smoothing and its band, and the zones of drawn studies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from study.report.sections.complexity.trend import (
+    GRID,
+    MOST_FITTED,
+    Band,
+    CapacityTrend,
+    Interval,
+    capacity_trend,
+    lowess,
+    too_little,
+    zones,
+)
+
+CAPACITY = np.geomspace(1_000, 100_000, 40)
+
+
+def flat(value: float, half: float = 0.0) -> Band:
+    middle = np.full(GRID, value)
+    return Band(value=middle, low=middle - half, high=middle + half)
+
+
+def rising(low: float, high: float, half: float = 0.0) -> Band:
+    middle = np.linspace(low, high, GRID)
+    return Band(value=middle, low=middle - half, high=middle + half)
+
+
+def trend_of(train: Band, gap: Band) -> CapacityTrend:
+    nothing = Interval(0.0, 0.0, 0.0)
+    return CapacityTrend(
+        capacity=np.geomspace(1_000, 100_000, GRID),
+        train=train,
+        validation=flat(0.8),
+        gap=gap,
+        rise=nothing,
+        ending=nothing,
+        median=10_000,
+        upper=30_000,
+        peak=Interval(10_000, 1_000, 100_000),
+        fitted=40,
+    )
+
+
+@given(
+    st.lists(st.integers(0, 400), min_size=4, max_size=60).filter(lambda x: len(set(x)) > 1),
+    st.floats(-2, 2),
+    st.floats(-2, 2),
+)
+def test_lowess_reproduces_a_straight_line(x: list[int], slope: float, start: float) -> None:
+    """Local linear regression has no bias on a line, whatever the spacing and the repeats."""
+    place = np.array(x) / 40
+    at = np.linspace(place.min(), place.max(), 9)
+    found = lowess(place, start + slope * place, at)
+    np.testing.assert_allclose(found, start + slope * at, atol=1e-6)
+
+
+def test_lowess_follows_a_bend_that_a_line_misses() -> None:
+    """A peak in the middle of the range stays one."""
+    x = np.linspace(0, 1, 60)
+    y = 1 - (x - 0.5) ** 2
+    found = lowess(x, y, np.array([0.0, 0.5, 1.0]), span=0.4)
+    np.testing.assert_allclose(found, [0.75, 1.0, 0.75], atol=0.02)
+
+
+def test_lowess_of_one_capacity_is_the_mean() -> None:
+    """No line goes through a single x."""
+    found = lowess(np.zeros(5), np.arange(5.0), np.zeros(1))
+    np.testing.assert_allclose(found, [2.0])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(8, 40), st.integers(4, 12))
+def test_the_bands_hold_the_trend_within_the_range_of_f_med(
+    seed: int, trials: int, different: int
+) -> None:
+    """low <= value <= high at every point, finite, F_med in [0, 1], the gap their difference."""
+    rng = np.random.default_rng(seed)
+    sizes = np.geomspace(500, 90_000, different).round()
+    capacity = np.concatenate([sizes, rng.choice(sizes, max(trials - different, 0))])
+    train, validation = rng.uniform(0, 1, (2, len(capacity)))
+    found = capacity_trend(capacity, train, validation)
+    if found is None:
+        assert too_little(capacity)
+        return
+    for band in (found.train, found.validation, found.gap):
+        assert np.isfinite([band.value, band.low, band.high]).all()
+        assert (band.low <= band.value).all()
+        assert (band.value <= band.high).all()
+    assert found.train.low.min() >= 0
+    assert found.validation.high.max() <= 1
+    np.testing.assert_allclose(found.gap.value, found.train.value - found.validation.value)
+    for interval in (found.rise, found.ending, found.peak):
+        assert interval.low <= interval.value <= interval.high
+
+
+def test_the_trend_is_the_same_each_time() -> None:
+    """The bootstrap has a fixed seed, so that the page does not change when it is built again."""
+    score = np.random.default_rng(0).uniform(0, 1, 40)
+    first, again = (capacity_trend(CAPACITY, score, score) for _ in range(2))
+    assert first is not None
+    assert again is not None
+    np.testing.assert_array_equal(first.validation.high, again.validation.high)
+
+
+def test_the_rise_and_the_ending_are_those_of_the_curve() -> None:
+    """On a line they are the differences to the median and to the upper quartile."""
+    score = 0.5 + 0.1 * np.log10(CAPACITY / 1_000)
+    found = capacity_trend(CAPACITY, score, score)
+    assert found is not None
+    assert found.rise.value == pytest.approx(0.1, abs=1e-6)
+    assert found.ending.value == pytest.approx(0.05, abs=1e-6)
+    assert found.median == pytest.approx(10_000)
+    assert found.peak.value == pytest.approx(100_000)
+
+
+def test_the_interval_of_the_rise_covers_it_about_as_often_as_it_says() -> None:
+    """Of 30 drawn studies with noise the interval misses the true rise of 0.1 in few."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(30):
+        score = 0.5 + 0.1 * np.log10(CAPACITY / 1_000) + rng.normal(0, 0.05, len(CAPACITY))
+        found = capacity_trend(CAPACITY, score, score)
+        assert found is not None
+        held += found.rise.low <= 0.1 <= found.rise.high
+    assert held >= 24
+
+
+@pytest.mark.parametrize(
+    ("capacity", "reason"),
+    [
+        ([], "no trial is complete, and a trend needs 8"),
+        ([5.0], "only 1 trial is complete, and a trend needs 8"),
+        ([float(k) for k in range(1, 8)], "only 7 trials are complete, and a trend needs 8"),
+        ([1.0, 2.0, 3.0] * 9, "only 3 different capacities, and a trend needs 4"),
+    ],
+)
+def test_too_few_trials_or_capacities_carry_no_trend(capacity: list[float], reason: str) -> None:
+    """No trend, and the reason says what is missing."""
+    values = np.array(capacity)
+    assert capacity_trend(values, values, values) is None
+    assert (too_little(values) or "").endswith(reason)
+
+
+def test_eight_trials_of_four_capacities_suffice() -> None:
+    """The limits themselves are enough."""
+    values = np.array([1.0, 2.0, 3.0, 4.0] * 2)
+    assert too_little(values) is None
+    assert capacity_trend(values, values / 5, values / 5) is not None
+
+
+def test_of_very_many_trials_some_are_fitted() -> None:
+    """The range stays that of all trials, and the result says how many were used."""
+    capacity = np.geomspace(100, 1_000_000, MOST_FITTED + 500)
+    score = np.full(len(capacity), 0.7)
+    found = capacity_trend(capacity, score, score)
+    assert found is not None
+    assert found.fitted == MOST_FITTED
+    assert found.capacity[[0, -1]] == pytest.approx([100, 1_000_000])
+    np.testing.assert_allclose(found.validation.value, 0.7)
+
+
+def test_the_bias_zone_is_where_smoothed_training_misses_the_target() -> None:
+    """It ends where the curve crosses the target; the band above the target makes it doubtful."""
+    found = zones(trend_of(rising(0.8, 1.0), flat(0.0)), 0.9)
+    assert [(zone.kind, zone.low, zone.beyond_noise) for zone in found] == [("bias", 1_000, True)]
+    assert found[0].high == pytest.approx(10_000, rel=0.05)
+    doubtful = zones(trend_of(rising(0.8, 1.0, half=0.02), flat(0.0)), 0.9)
+    assert [zone.beyond_noise for zone in doubtful] == [False]
+
+
+def test_the_variance_zone_is_a_gap_above_the_limit_that_is_not_noise() -> None:
+    """A gap of 0.05 or below is none, nor is one whose band holds 0."""
+    good = flat(0.95)
+    found = zones(trend_of(good, rising(0.0, 0.1, half=0.03)), 0.9)
+    assert [(zone.kind, zone.high) for zone in found] == [("variance", 100_000)]
+    assert found[0].low == pytest.approx(10_000, rel=0.05)
+    assert zones(trend_of(good, flat(0.1, half=0.11)), 0.9) == []
+    assert zones(trend_of(good, flat(0.05)), 0.9) == []
+
+
+def test_zones_that_are_interrupted_are_two() -> None:
+    """A dip of the gap in the middle of the range splits its zone."""
+    gap = flat(0.1, half=0.02)
+    gap.value[20:30] = 0.01
+    found = zones(trend_of(flat(0.95), gap), 0.9)
+    assert len(found) == 2
+    assert found[0].high < found[1].low
