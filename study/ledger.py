@@ -30,6 +30,7 @@ from study.errors import LedgerError
 from study.protocol import Protocol
 from study.records import StudyRecord
 from study.space import Space
+from study.stored_trials import stored_trials
 
 SCHEMA_VERSION = 1
 FILE_NAME = "study.db"
@@ -222,6 +223,15 @@ class Ledger:
     def read(self) -> StudyRecord:
         """Return the study as it stands now."""
         return self.record(self.look())
+
+    def read_once(self) -> StudyRecord:
+        """Return the study as it stands now, sooner than ``read`` does but every time from scratch.
+
+        For commands that look at a ledger and leave it.
+        """
+        attempts = Attempts()
+        attempts.update(stored_trials(self._storage.engine, self._study_id))
+        return self.record(attempts)
 
     def record(self, attempts: Attempts) -> StudyRecord:
         """Return the study with its trials as they stood at a look."""

@@ -18,7 +18,7 @@ PACKAGE = Path(study.__file__).parent
 FLOORS = (
     {
         *("__init__", "errors", "variant", "space", "protocol"),
-        *("records", "attempts", "metrics", "seeds", "files", "workspace"),
+        *("records", "attempts", "stored_trials", "metrics", "seeds", "files", "workspace"),
     },
     {"dataset", "model", "ledger"},
     {"training", "summary"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from study.errors import LedgerError
 from study.ledger import FILE_NAME, SCHEMA_VERSION, Ledger, distributions, worker_name
 from study.protocol import Protocol
 from study.space import find_space
+from study.stored_trials import stored_trials
 from study.variant import REFERENCE
 
 SETUP: dict[str, Any] = {
@@ -228,6 +230,34 @@ def test_a_study_reads_as_it_was_written(ledger: Ledger, tmp_path: Path) -> None
     assert (found.train_f_med, found.macs, found.variant) == (0.9, 2**33, REFERENCE.as_dict())
     assert (found.params, found.best_epoch) == (trial.params, 2)
     assert record.retest == {"number": 1, "uses": 1}
+
+
+def test_trials_that_are_read_at_once_are_what_optuna_reads(ledger: Ledger) -> None:
+    """Every state, parameter, attribute and number, also those that are none; of this study."""
+    space = distributions(find_space("seed"))
+    optuna_study, other = (
+        ledger.optuna_study,
+        optuna.create_study(storage=ledger._storage, study_name="other"),
+    )
+    other.tell(other.ask(space), 0.5)
+    for number in range(6):
+        trial = optuna_study.ask(space)
+        trial.set_user_attr("ordinal", number)
+        trial.set_user_attr("plan", {"params": {}, "names": ["ümläut", None, 0.25]})
+        ledger._storage.set_trial_system_attr(trial._trial_id, "mark", [number])
+        for epoch, score in enumerate((0.25, math.nan, math.inf, -math.inf), 1):
+            trial.report(score, epoch)
+        if number == 1:
+            optuna_study.tell(trial, 0.1 + 0.2)
+        elif number > 1:
+            state = (TrialState.FAIL, TrialState.PRUNED)[number % 2]
+            optuna_study.tell(trial, state=state)
+    optuna_study.enqueue_trial({"filters": 8})
+    found = stored_trials(ledger._storage.engine, ledger._study_id)
+    assert list(map(repr, found)) == list(map(repr, optuna_study.get_trials()))
+    assert found[1].value == 0.1 + 0.2
+    assert len(found) == 7
+    assert repr(ledger.read_once()) == repr(ledger.read())
 
 
 def test_a_ledger_of_a_newer_program_is_refused(ledger: Ledger, tmp_path: Path) -> None:

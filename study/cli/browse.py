@@ -88,7 +88,7 @@ def _read(runs: Path, name: str) -> Compared:
 
     folder, ledger = find_study(runs, name)
     try:
-        return Compared(name=name, record=ledger.read(), folder=folder)
+        return Compared(name=name, record=ledger.read_once(), folder=folder)
     except StudyError:
         raise
     except Exception as error:

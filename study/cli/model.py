@@ -30,7 +30,7 @@ def export(
     from study.summary import document, winner
 
     folder, ledger = find_study(runs, name)
-    record = ledger.read()
+    record = ledger.read_once()
     best = winner(record)
     if best is None:
         raise LedgerError(f"study {name}: no trial is complete, so there is nothing to export")

@@ -44,7 +44,7 @@ def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
     rows = []
     for name in study_names(runs):
         try:
-            record = Ledger.open(study_folder(runs, name).path).read()
+            record = Ledger.open(study_folder(runs, name).path).read_once()
         except LedgerError as error:
             print(f"study: {error}", file=sys.stderr)
             continue
@@ -95,7 +95,7 @@ def show(
     from study.summary import document, ranked
 
     _, ledger = find_study(runs, name)
-    record = ledger.read()
+    record = ledger.read_once()
     page = reports / name / "index.html"
     if as_json:
         seconds = sum(trial.seconds or 0.0 for trial in record.trials)
@@ -140,7 +140,7 @@ def report(
 
     folder, ledger = find_study(runs, name)
     page = write_report(
-        ledger.read(), study_dir=folder.path, out_dir=reports / name, images=not no_images
+        ledger.read_once(), study_dir=folder.path, out_dir=reports / name, images=not no_images
     )
     write_index(runs, reports)
     print(page)

@@ -113,7 +113,7 @@ def _look(
     try:
         ledger = Ledger.open(folder)
         try:
-            item = listed(name, ledger.read())
+            item = listed(name, ledger.read_once())
         finally:
             ledger.close()
     except Exception as error:  # one bad ledger must not hide the others

@@ -36,7 +36,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--sizes", type=int, nargs="+", default=[1_000, 10_000], help="trials of each study"
     )
     parser.add_argument("--epochs", type=int, default=100, help="epochs of each trial")
-    parser.add_argument("--keep", type=Path, help="folder in which the pages are kept")
+    parser.add_argument("--keep", help="folder in which the pages are kept")
 
 
 def run(options: Namespace) -> Result:
@@ -66,8 +66,9 @@ def run(options: Namespace) -> Result:
                 ),
             ]
             if options.keep:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(page, options.keep / f"{size}.html")
+                kept = Path(options.keep)
+                kept.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(page, kept / f"{size}.html")
     return Result(figures=tuple(figures))
 
 
