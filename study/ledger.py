@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import Engine, event
 
 from study.attempts import ENDED, Attempts, state_of
-from study.errors import LedgerError
+from study.errors import LedgerError, in_a_line
 from study.protocol import Protocol
 from study.records import StudyRecord
 from study.space import Space
@@ -37,6 +38,19 @@ FILE_NAME = "study.db"
 
 SILENCE = 30.0
 """Seconds after which an attempt that has not said what it wants is taken for dead."""
+
+_OUTSIDE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_NOMEM,
+)
+"""What SQLite says where the file itself may be well."""
 
 _SETUP = ("command", "requested", "space", "dataset", "split", "seed", "versions", "machine")
 
@@ -101,19 +115,24 @@ class Ledger:
         Raises ``LedgerError`` when there is none, when it is damaged, or when a newer version of
         the program wrote it.
         """
-        if not (folder / FILE_NAME).is_file():
+        path = folder / FILE_NAME
+        if not path.is_file():
             raise LedgerError(f"no study in {folder}; `study list` shows what there is")
         try:
+            if not path.stat().st_size:  # in which Optuna would make its tables
+                raise LedgerError("an empty file")
             storage = _storage(folder)
-            (summary,) = optuna.get_all_study_summaries(storage)
-            optuna_study = optuna.load_study(storage=storage, study_name=summary.study_name)
+            names = [item.study_name for item in optuna.get_all_study_summaries(storage)]
+            if len(names) != 1:
+                raise LedgerError(f"{len(names)} studies in it")
+            optuna_study = optuna.load_study(storage=storage, study_name=names[0])
             version = optuna_study.user_attrs["schema_version"]
+            newer = version > SCHEMA_VERSION
         except Exception as error:
-            cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise LedgerError(f"{folder / FILE_NAME}: not a readable ledger: {cause}") from error
-        if version > SCHEMA_VERSION:
+            raise _unreadable(path, error) from error
+        if newer:
             raise LedgerError(
-                f"{folder / FILE_NAME}: written by a newer version of the program (schema "
+                f"{path}: written by a newer version of the program (schema "
                 f"{version}, this one reads up to {SCHEMA_VERSION}); update the program"
             )
         return cls(optuna_study, storage)
@@ -248,6 +267,45 @@ class Ledger:
             retest=attributes.get("retest"),
             **{key: attributes[key] for key in _SETUP},
         )
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Return the study in ``folder`` as it stands now, and let go of its file.
+
+    Raises ``LedgerError`` as ``Ledger.open`` does, and when the ledger lacks what a study has.
+    """
+    ledger = Ledger.open(folder)
+    try:
+        record = ledger.read_once()
+        for values, key in (
+            (record.dataset, "name"),
+            (record.dataset, "positive"),
+            (record.split, "kind"),
+        ):
+            values[key]
+    except Exception as error:
+        raise _unreadable(folder / FILE_NAME, error) from error
+    finally:
+        ledger.close()
+    return record
+
+
+def _unreadable(path: Path, error: Exception) -> LedgerError:
+    """Return, in one line, why a ledger cannot be read and what to do."""
+    cause = error
+    while isinstance(cause.__cause__, Exception):
+        cause = cause.__cause__
+    code = getattr(cause, "sqlite_errorcode", None)
+    if isinstance(cause, OSError) or (code is not None and code & 0xFF in _OUTSIDE):
+        return LedgerError(
+            f"{path}: cannot be opened ({cause}); see that you may read and write it, that its "
+            "disk has room, and that no other program locks it"
+        )
+    said = f"no {cause}" if isinstance(cause, KeyError) else in_a_line(cause)
+    return LedgerError(
+        f"{path}: empty, damaged or not a study's ledger ({said}); restore it from a copy, or "
+        "remove the folder"
+    )
 
 
 def _storage(folder: Path) -> optuna.storages.RDBStorage:

@@ -16,7 +16,14 @@ import pytest
 from optuna.trial import Trial, TrialState
 
 from study.errors import LedgerError
-from study.ledger import FILE_NAME, SCHEMA_VERSION, Ledger, distributions, worker_name
+from study.ledger import (
+    FILE_NAME,
+    SCHEMA_VERSION,
+    Ledger,
+    distributions,
+    read_study,
+    worker_name,
+)
 from study.protocol import Protocol
 from study.space import find_space
 from study.stored_trials import stored_trials
@@ -267,15 +274,93 @@ def test_a_ledger_of_a_newer_program_is_refused(ledger: Ledger, tmp_path: Path) 
     assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"this is no database" * 99, None])
-def test_a_damaged_ledger_is_refused_in_one_line(tmp_path: Path, content: bytes | None) -> None:
-    """An empty file, another file, or the first half of a ledger."""
+REMEDY = "; restore it from a copy, or remove the folder"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", "an empty file"),
+        (b"this is no database" * 99, "DatabaseError: file is not a database"),
+        (None, "DatabaseError: database disk image is malformed"),
+    ],
+)
+def test_a_damaged_ledger_is_refused_in_one_line(
+    tmp_path: Path, content: bytes | None, cause: str
+) -> None:
+    """An empty file, another file, or the first half of a ledger: it says what to do."""
     Ledger.create(tmp_path, "it", SETUP).close()
     path = tmp_path / FILE_NAME
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(LedgerError, match="not a readable ledger") as found:
+    left = path.read_bytes()
+    with pytest.raises(LedgerError) as found:
         Ledger.open(tmp_path)
+    assert str(found.value) == (f"{path}: empty, damaged or not a study's ledger ({cause}){REMEDY}")
+    assert path.read_bytes() == left
+
+
+@pytest.mark.parametrize(
+    ("attributes", "cause"),
+    [
+        (None, "0 studies in it"),
+        ({}, "no 'schema_version'"),
+        ({"schema_version": "x"}, "TypeError: "),
+    ],
+)
+def test_a_ledger_of_another_program_is_refused(
+    tmp_path: Path, attributes: dict[str, Any] | None, cause: str
+) -> None:
+    """Optuna's own files are none of ours, with a study in them or without."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / FILE_NAME}")
+    if attributes is not None:
+        study = optuna.create_study(storage=storage, study_name="theirs")
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
+    with pytest.raises(LedgerError) as found:
+        Ledger.open(tmp_path)
+    assert f"not a study's ledger ({cause}" in str(found.value)
+    assert str(found.value).endswith(REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("setup", "cause"),
+    [
+        ({"requested": 2}, "no 'protocol'"),
+        ({**SETUP, "dataset": {"positive": "malignant"}}, "no 'name'"),
+        ({**SETUP, "dataset": {"name": "blobs"}}, "no 'positive'"),
+        ({**SETUP, "dataset": ["blobs"]}, "TypeError: "),
+        ({**SETUP, "dataset": {"name": "blobs", "positive": "a"}, "split": {}}, "no 'kind'"),
+        ({**SETUP, "protocol": {}}, "no 'augmentation'"),
+    ],
+)
+def test_a_half_written_ledger_is_refused_when_it_is_read(
+    tmp_path: Path, setup: dict[str, Any], cause: str
+) -> None:
+    """What every command needs of a study is looked for once, and named where it is not there."""
+    Ledger.create(tmp_path, "half", setup).close()
+    with pytest.raises(LedgerError) as found:
+        read_study(tmp_path)
+    assert f"{tmp_path / FILE_NAME}: empty, damaged or not a study's ledger ({cause}" in str(
+        found.value
+    )
+    assert str(found.value).endswith(REMEDY)
+
+
+def test_reading_a_study_gives_its_record(tmp_path: Path) -> None:
+    whole = {**SETUP, "dataset": {**SETUP["dataset"], "positive": "malignant"}}
+    made = Ledger.create(tmp_path, "it", whole)
+    assert read_study(tmp_path) == made.read()
+    made.close()
+
+
+def test_nobody_is_told_to_remove_a_ledger_that_is_only_out_of_reach(tmp_path: Path) -> None:
+    """What stands in the way lies outside the file, which may be well."""
+    Ledger.create(tmp_path, "it", SETUP).close()
+    (tmp_path / f"{FILE_NAME}-wal").mkdir()
+    with pytest.raises(LedgerError, match=r"cannot be opened \(unable to open") as found:
+        Ledger.open(tmp_path)
+    assert "remove" not in str(found.value)
     assert "\n" not in str(found.value)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from study.cli.options import Reports, Runs
-from study.cli.results import find_study
-from study.errors import LedgerError, SettingsError, StudyError, in_a_line
-
-if TYPE_CHECKING:
-    from study.report.compare.studies import Compared
+from study.cli.results import check_runs, find_record
+from study.errors import SettingsError
 
 Names = Annotated[
     list[str],
@@ -36,6 +33,7 @@ def browse(
     """Write the list of all studies anew and open it in the browser."""
     if port is not None and not serve:
         raise SettingsError("--port: means nothing without --serve; name both or neither")
+    check_runs(runs)
     from study.report.library import write_index
 
     if serve:
@@ -74,24 +72,15 @@ def compare(
             f"study compare: found {', '.join(names)}; allowed: two or more studies, each once"
         )
     from study.report.compare.page import default_path, write_comparison
+    from study.report.compare.studies import Compared
+    from study.report.library import write_index
 
-    studies = [_read(runs, name) for name in names]
+    found = ((name, *find_record(runs, name)) for name in names)
+    studies = [Compared(name=name, record=record, folder=folder) for name, folder, record in found]
     page = write_comparison(studies, out or default_path(reports, names), reports=reports)
+    if page.resolve().parent == reports.resolve():
+        write_index(runs, reports)
     print(page)
     if open_page:
         webbrowser.open(page.resolve().as_uri())
     return 0
-
-
-def _read(runs: Path, name: str) -> Compared:
-    from study.report.compare.studies import Compared
-
-    folder, ledger = find_study(runs, name)
-    try:
-        return Compared(name=name, record=ledger.read_once(), folder=folder)
-    except StudyError:
-        raise
-    except Exception as error:
-        raise LedgerError(f"study {name}: its ledger cannot be read: {in_a_line(error)}") from error
-    finally:
-        ledger.close()

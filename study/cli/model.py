@@ -6,14 +6,15 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from study.cli.options import AsJson, Runs
 from study.cli.quiet import quiet_backend
-from study.cli.results import Name, find_study
+from study.cli.results import Name, find_record
 from study.errors import LedgerError
+from study.records import StudyRecord, TrialRecord
 
 
 def export(
@@ -25,21 +26,35 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> int:
     """Export the winner of a study: `model.keras` and `metadata.json`."""
-    from study.metrics import THRESHOLD
     from study.model.export import export_model
-    from study.summary import document, winner
+    from study.summary import winner
 
-    folder, ledger = find_study(runs, name)
-    record = ledger.read_once()
+    folder, record = find_record(runs, name)
     best = winner(record)
     if best is None:
         raise LedgerError(f"study {name}: no trial is complete, so there is nothing to export")
     model = folder.model(best.number)
     if not model.is_file():
         raise LedgerError(f"{model}: the network of trial {best.number} is missing")
+    try:
+        metadata = _metadata(name, record, best)
+    except KeyError as error:
+        raise LedgerError(
+            f"study {name}: its ledger has no {error}, which an export must name; restore the "
+            "ledger from a copy"
+        ) from error
+    print(export_model(model, out or folder.export, metadata, replace=force))
+    return 0
+
+
+def _metadata(name: str, record: StudyRecord, best: TrialRecord) -> dict[str, Any]:
+    """Return what an export says of its network and of the study that it comes from."""
+    from study.metrics import THRESHOLD
+    from study.summary import document
+
     found = document(record, report=None)
     of_best = record.retest is not None and record.retest["number"] == best.number
-    metadata = {
+    return {
         "study": name,
         "trial": best.number,
         "classes": sorted(record.dataset["classes"]),
@@ -67,8 +82,6 @@ def export(
         "leaking_groups": record.split["leaking_groups"],
         "versions": record.versions,
     }
-    print(export_model(model, out or folder.export, metadata, replace=force))
-    return 0
 
 
 def predict(

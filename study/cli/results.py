@@ -11,40 +11,66 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from study.cli.options import AsJson, NoImages, Reports, Runs
-from study.errors import LedgerError, near_miss
+from study.errors import LedgerError, SettingsError, near_miss
 
 if TYPE_CHECKING:
     from study.ledger import Ledger
+    from study.records import StudyRecord
     from study.workspace import StudyFolder
+
+DEFAULT_RUNS = Path("runs")
 
 Name = Annotated[str, typer.Argument(help="Name of the study, as `study list` shows it.")]
 
 
-def find_study(runs: Path, name: str) -> tuple[StudyFolder, Ledger]:
-    """Open a study by name; ``LedgerError`` with the near miss when there is none."""
-    from study.ledger import Ledger
+def check_runs(runs: Path) -> None:
+    """Raise ``SettingsError`` unless it is a folder; the default one need not exist yet."""
+    if not runs.is_dir() and (runs.exists() or runs != DEFAULT_RUNS):
+        found = "not a folder" if runs.exists() else "no such folder"
+        raise SettingsError(f"--runs {runs}: {found}; name the one that `study run` wrote to")
+
+
+def find_folder(runs: Path, name: str) -> StudyFolder:
+    """Find a study by name; ``LedgerError`` with the near miss when there is none."""
     from study.workspace import study_folder, study_names
 
+    check_runs(runs)
     names = study_names(runs)
     if name not in names:
         hint = near_miss(name, names) or (
             f"; there are: {', '.join(names)}" if names else "; `study run` makes one"
         )
         raise LedgerError(f"no study {name!r} in {runs}{hint}")
-    folder = study_folder(runs, name)
+    return study_folder(runs, name)
+
+
+def find_study(runs: Path, name: str) -> tuple[StudyFolder, Ledger]:
+    """Open a study by name, without a look at what its ledger holds."""
+    from study.ledger import Ledger
+
+    folder = find_folder(runs, name)
     return folder, Ledger.open(folder.path)
 
 
-def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
+def find_record(runs: Path, name: str) -> tuple[StudyFolder, StudyRecord]:
+    """Read a study by name as it stands now."""
+    from study.ledger import read_study
+
+    folder = find_folder(runs, name)
+    return folder, read_study(folder.path)
+
+
+def list_studies(runs: Runs = DEFAULT_RUNS, as_json: AsJson = False) -> int:
     """List the studies: trials that ended of those planned, and the best validation F_med."""
-    from study.ledger import Ledger
+    from study.ledger import read_study
     from study.summary import counts, winner
     from study.workspace import study_folder, study_names
 
+    check_runs(runs)
     rows = []
     for name in study_names(runs):
         try:
-            record = Ledger.open(study_folder(runs, name).path).read_once()
+            record = read_study(study_folder(runs, name).path)
         except LedgerError as error:
             print(f"study: {error}", file=sys.stderr)
             continue
@@ -86,7 +112,7 @@ def list_studies(runs: Runs = Path("runs"), as_json: AsJson = False) -> int:
 
 def show(
     name: Name,
-    runs: Runs = Path("runs"),
+    runs: Runs = DEFAULT_RUNS,
     reports: Reports = Path("reports"),
     as_json: AsJson = False,
 ) -> int:
@@ -94,8 +120,7 @@ def show(
     from study.cli.progress import closing_lines
     from study.summary import document, ranked
 
-    _, ledger = find_study(runs, name)
-    record = ledger.read_once()
+    _, record = find_record(runs, name)
     page = reports / name / "index.html"
     if as_json:
         seconds = sum(trial.seconds or 0.0 for trial in record.trials)
@@ -129,7 +154,7 @@ def show(
 
 def report(
     name: Name,
-    runs: Runs = Path("runs"),
+    runs: Runs = DEFAULT_RUNS,
     reports: Reports = Path("reports"),
     no_images: NoImages = False,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
@@ -138,10 +163,8 @@ def report(
     from study.report.library import write_index
     from study.report.page import write_report
 
-    folder, ledger = find_study(runs, name)
-    page = write_report(
-        ledger.read_once(), study_dir=folder.path, out_dir=reports / name, images=not no_images
-    )
+    folder, record = find_record(runs, name)
+    page = write_report(record, study_dir=folder.path, out_dir=reports / name, images=not no_images)
     write_index(runs, reports)
     print(page)
     if open_page:

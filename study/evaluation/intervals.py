@@ -159,27 +159,34 @@ def counted_f_med_interval(
     label: NDArray[np.int_],
     *,
     seed: int,
+    most: NDArray[np.int_] | None = None,
     level: float = 0.95,
     draws: int = 2_000,
 ) -> tuple[float, float]:
     """Return the interval of an F_med from the counts of each group, as in ``retest_intervals``.
 
     ``correct`` and ``total`` (G,) are the right and all samples of a group, ``label`` (G,) its
-    class; a group without samples does not count.
+    class; a group without samples does not count. ``most`` (G,) holds the images that the samples
+    of a group were made from, where an image was seen more than once: a class is then worth no
+    more independent images than it has.
 
     Raises ``ValueError`` when a class has no sample, or counts do not fit together.
     """
     correct, total, label = (np.asarray(array, dtype=np.int64) for array in (correct, total, label))
     if not correct.shape == total.shape == label.shape or (correct > total).any():
         raise ValueError("counts of groups do not fit together")
+    images = total if most is None else np.asarray(most, dtype=np.int64)
+    if images.shape != total.shape:
+        raise ValueError("counts of groups do not fit together")
     rng, recalls, drawn = np.random.default_rng(seed), [], []
     for k in (1, 0):
         chosen = (label == k) & (total > 0)
-        if not chosen.any():
+        if not images[chosen].sum() > 0:
             raise ValueError(f"F_med is undefined: no sample of class {k}")
         recalls.append(float(correct[chosen].sum() / total[chosen].sum()))
         size = _counted_size(correct[chosen].astype(np.float64), total[chosen])
-        drawn.append(_recall_draws(recalls[-1], size.effective, draws, rng))
+        n_eff = min(size.effective, float(images[chosen].sum()))
+        drawn.append(_recall_draws(recalls[-1], n_eff, draws, rng))
     values = 2 * drawn[0] * drawn[1] / (drawn[0] + drawn[1])
     low, high = _percentiles(values, level, metrics.f_med(recalls))
     return low, high

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from study import metrics
+from study.errors import SpaceError
 from study.records import StudyRecord
 from study.report import words
 from study.report.audit.section import LEVELS, finding_title
+from study.report.frames import hyperparameter
 from study.report.markup import Markup, element
-from study.summary import counts, progress
+from study.space import Parameter, parse_space
+from study.summary import counts, progress, winner
+from study.variant import REFERENCE_SGD, Variant
 
 FEW_TRIALS = 20
 """Below this many complete trials, differences between hyperparameters are mostly noise."""
+EDGE = 0.05
+"""Share of a range next to a bound in which a winner is at the edge of the space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +41,9 @@ def cautions(record: StudyRecord) -> list[Caution]:
         *_synthetic(record),
         *_quick(record),
         *_retest_uses(record),
+        *_validation_part(record),
         *_few_trials(record),
+        *_edge(record),
         *_failed(record),
         _positive(record),
     ]
@@ -112,16 +122,35 @@ def _test_part(record: StudyRecord) -> list[Caution]:
     if not part or not part.get("images"):
         text = "The data have no test part: no retest is possible and no score here is unbiased."
         return [Caution(level="warning", title="No test part", text=text)]
-    classes = part.get("classes") or {}
-    groups = {name: int(item.get("groups") or 0) for name, item in classes.items()}
-    if not groups or min(groups.values()) >= metrics.FEW_GROUPS:
+    held = _few_groups(part)
+    if held is None:
         return []
-    held = " and ".join(f"{words.plural(n, 'group')} of {name}" for name, n in groups.items())
     text = (
         f"It holds {held}. Intervals from fewer than {metrics.FEW_GROUPS} groups in a class are "
         "wide, and rightly so."
     )
     return [Caution(level="warning", title="Small test part", text=text)]
+
+
+def _validation_part(record: StudyRecord) -> list[Caution]:
+    held = _few_groups(record.split.get("parts", {}).get("validation") or {})
+    if held is None:
+        return []
+    text = (
+        f"It holds {held}, and it chose the best epoch of each network and the best network: with "
+        f"fewer than {metrics.FEW_GROUPS} groups in a class that choice hangs on a handful of "
+        "them, and another validation part might choose another network."
+    )
+    return [Caution(level="warning", title="Small validation part", text=text)]
+
+
+def _few_groups(part: dict[str, Any]) -> str | None:
+    """Return a part's groups in words where a class has too few, else None."""
+    classes = part.get("classes") or {}
+    groups = {name: int(item.get("groups") or 0) for name, item in classes.items()}
+    if not groups or min(groups.values()) >= metrics.FEW_GROUPS:
+        return None
+    return " and ".join(f"{words.plural(n, 'group')} of {name}" for name, n in groups.items())
 
 
 def _few_trials(record: StudyRecord) -> list[Caution]:
@@ -135,6 +164,44 @@ def _few_trials(record: StudyRecord) -> list[Caution]:
         "mostly noise."
     )
     return [Caution(level="warning", title="Few trials", text=text)]
+
+
+def _edge(record: StudyRecord) -> list[Caution]:
+    """Return a caution where the best network lies next to a bound of what was searched."""
+    best, text = winner(record), record.space.get("text")
+    if best is None or not isinstance(text, str) or best.number == 0:
+        return []
+    if best.number == 1 and best.variant == REFERENCE_SGD.as_dict():
+        return []  # a reference network, like trial 0: not from the space
+    try:
+        space = parse_space(text, name=str(record.space.get("name")), where="the stored space")
+    except SpaceError:
+        return []
+    found = [said for p in space.parameters if (said := _near(p, hyperparameter(best, p.name)))]
+    if not found:
+        return []
+    text = (
+        f"{', '.join(found)}: better values may lie outside. By chance alone a value lies this "
+        "near a bound in one case of ten, and more often where there are few values."
+    )
+    return [Caution(level="warning", title="Winner at the edge of the space", text=text)]
+
+
+def _near(parameter: Parameter, value: Any) -> str | None:
+    """Return a value with its range, in words, where it is at the edge; None elsewhere."""
+    low, high, found = parameter.low, parameter.high, words.number(value)
+    if low is None or high is None or found is None or not low <= found <= high:
+        return None
+    ends = (low, high, found)
+    first, last, own = map(math.log, ends) if parameter.log else ends
+    place = (own - first) / (last - first)
+    limits = next(item.metadata for item in fields(Variant) if item.name == parameter.name)
+    # Beyond a bound that no network may pass, as a dropout of 0, nothing better can lie.
+    below, above = low > limits["low"], high < limits["high"]
+    if not ((below and place <= EDGE) or (above and place >= 1 - EDGE)):
+        return None
+    label = words.label(parameter.name)
+    return f"{label} {words.quantity(found)} of {words.quantity(low)} to {words.quantity(high)}"
 
 
 def _failed(record: StudyRecord) -> list[Caution]:

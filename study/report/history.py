@@ -38,16 +38,20 @@ def read_history(path: Path, trial: TrialRecord, *, points: int = 400) -> Histor
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return _from_ledger(trial, points)
+    except (FileNotFoundError, NotADirectoryError):
+        return _from_ledger(trial, points, "is missing")
+    except OSError as error:
+        return _from_ledger(trial, points, f"cannot be read ({error.strerror})")
     header, rows = lines[0].strip().split(","), lines[1:]
     notes = []
     if rows and rows.pop().strip():  # text after the last line feed: still being written
         notes.append("The last line of the history is incomplete and left out.")
     rows = [row for row in rows if row.strip()]
     if "epoch" not in header or not rows:
-        found = _from_ledger(trial, points)
-        return found if found.epochs else History(notes=("No epoch has been recorded yet.",))
+        if not trial.progress:
+            return History(notes=("No epoch has been recorded yet.",))
+        why = "holds no epoch" if "epoch" in header else "is empty or damaged"
+        return _from_ledger(trial, points, why)
     missing = [name for name in HISTORY_COLUMNS if name not in header]
     if missing:
         notes.append(f"The history has no column {', '.join(missing)}.")
@@ -71,9 +75,9 @@ def read_history(path: Path, trial: TrialRecord, *, points: int = 400) -> Histor
     )
 
 
-def _from_ledger(trial: TrialRecord, points: int) -> History:
+def _from_ledger(trial: TrialRecord, points: int, why: str) -> History:
     if not trial.progress:
-        return History(notes=("There is no training history of this trial.",))
+        return History(notes=(f"There is no training history of this trial: history.csv {why}.",))
     best = trial.best_epoch
     kept = _thinned(len(trial.progress), points, best=None if best is None else best - 1)
     values = _numbers([trial.progress[index] for index in kept])
@@ -83,7 +87,7 @@ def _from_ledger(trial: TrialRecord, points: int) -> History:
         curves={"validation_f_med": values},
         recorded=len(trial.progress),
         best_epoch=best or _best_epoch(epochs, values),
-        notes=("history.csv is missing: only the validation F_med in the ledger is drawn.",),
+        notes=(f"history.csv {why}: only the validation F_med in the ledger is drawn.",),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -183,7 +184,9 @@ def _cell(title: str, content: Content, value: str | float | None) -> Markup:
 def _name(item: Listed, info: LibraryInfo) -> Markup:
     if item.name in info.pages:
         return element("a", item.name, href=page_link(f"{item.name}/index.html"))
-    return join(element("strong", item.name), _mark("no page yet"))
+    unreadable = item.state == "unreadable"
+    command = "" if unreadable else f": “study report {shlex.quote(item.name)}”"
+    return join(element("strong", item.name), _mark(f"no page yet{command}"))
 
 
 def page_link(path: str) -> str:
@@ -218,7 +221,7 @@ def _retest(item: Listed) -> Content:
         marks.append(f"of trial {item.retest_number}")
     if item.retest_uses > 1:
         marks.append(f"test part used {words.times(item.retest_uses)}")
-    level = f"{item.retest_level:.0%} interval; plain images of the test part"
+    level = f"{100 * item.retest_level:.0f} % interval; plain images of the test part"
     return join(element("span", " ".join(said), title=level), *map(_mark, marks))
 
 

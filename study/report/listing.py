@@ -11,7 +11,7 @@ from typing import Any
 from study import __version__
 from study.errors import in_a_line
 from study.files import write_text
-from study.ledger import FILE_NAME, Ledger
+from study.ledger import FILE_NAME, read_study
 from study.records import StudyRecord
 from study.report import words
 from study.report.verdict import in_words
@@ -111,11 +111,7 @@ def _look(
     if known is not None and known["stamp"] == stamp:
         return Listed(**known["entry"]), stamp
     try:
-        ledger = Ledger.open(folder)
-        try:
-            item = listed(name, ledger.read_once())
-        finally:
-            ledger.close()
+        item = listed(name, read_study(folder))
     except Exception as error:  # one bad ledger must not hide the others
         reason = in_a_line(error).removeprefix(f"{folder / FILE_NAME}: ")
         return Listed(name=name, state="unreadable", reason=reason), None

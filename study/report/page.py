@@ -91,7 +91,7 @@ def page_html(evidence: Evidence, *, now: datetime, curves: Curves | None = None
         nav=_navigation(sections),
         header=_header(record, now),
         dangers=_dangers(cautions(record)),
-        sections=join(*(_panel(item) for item in sections)),
+        sections=join(*(_panel(item, opened=place == 0) for place, item in enumerate(sections))),
         version=html.escape(record.versions.get("study", "")),
         json=embedded(page_data(evidence, sections, curves=curves)),
         plotly=plotly_js,
@@ -103,7 +103,7 @@ def _navigation(sections: Sequence[Section]) -> Markup:
     return join(*(element("a", item.title, href=f"#{item.key}") for item in sections))
 
 
-def _panel(item: Section) -> Markup:
+def _panel(item: Section, *, opened: bool) -> Markup:
     title = f"{item.key}-title"
     return element(
         "section",
@@ -112,7 +112,7 @@ def _panel(item: Section) -> Markup:
         element("p", item.shows, class_="shows") if item.shows else None,
         item.body,
         id=item.key,
-        class_=f"panel {item.key}",
+        class_=f"panel {item.key}" + " open" * opened,
         aria_labelledby=title,
     )
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import plotly.graph_objects as go
 
-from study.evaluation.intervals import counted_f_med_interval
 from study.records import TrialRecord
 from study.report import words
 from study.report.marks import add_selection, callouts, marker_size, on_two_lines
 from study.report.markup import plotly_text
+from study.report.score_interval import score_interval
 from study.report.section import Evidence
 from study.report.style import (
     AXIS,
@@ -28,7 +25,6 @@ from study.report.style import (
     layout,
 )
 from study.report.verdict import in_words
-from study.seeds import derive
 from study.summary import best_so_far, ranked
 
 
@@ -71,31 +67,15 @@ def ranking_info(evidence: Evidence, *, most: int) -> RankingInfo:
 
 
 def _bar(evidence: Evidence, trial: TrialRecord, names: dict[int, str]) -> RankingBar:
-    seed = derive(evidence.record.seed, "ranking", trial.number)
     return RankingBar(
         number=trial.number,
         state=trial.state,
         score=best_so_far(trial) or 0.0,
         plain=words.number(trial.validation_f_med_plain),
-        bounds=_bounds(
-            evidence.folder.trial(trial.number) / "validation_counts.npz", trial.best_epoch, seed
-        ),
+        bounds=score_interval(evidence, trial),
         callout=names.get(trial.number, ""),
         words=in_words(trial),
     )
-
-
-def _bounds(path: Path, best_epoch: int | None, seed: int) -> tuple[float, float] | None:
-    """Return the interval of the score at the best epoch; None without whole counts of it."""
-    if best_epoch is None:
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            correct, total = stored["augmented"][best_epoch - 1], stored["augmented_total"]
-            label = stored["label"]
-        return counted_f_med_interval(correct, total, label, seed=seed)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
-        return None
 
 
 def ranking_figure(info: RankingInfo) -> go.Figure:
@@ -110,7 +90,12 @@ def ranking_figure(info: RankingInfo) -> go.Figure:
                 y=[bar.score for bar in bars],
                 customdata=[bar.number for bar in bars],
                 name=kind,
-                marker={"color": color, "pattern": {**_PATTERN, "shape": pattern}},
+                marker={
+                    "color": color,
+                    "pattern": {**_PATTERN, "shape": pattern},
+                    # The fills are pale beside the page; the edge is what tells them from it.
+                    "line": {"width": 1, "color": AXIS},
+                },
                 error_y=_whiskers(bars),
                 hovertext=[_hover(bar) for bar in bars],
                 hoverinfo="text",
@@ -137,14 +122,18 @@ def ranking_figure(info: RankingInfo) -> go.Figure:
 
 
 def _add_callouts(figure: go.Figure, info: RankingInfo) -> None:
+    last = max(len(info.bars), 6) - 1
     for place, bar in enumerate(info.bars):
         if bar.callout:
+            # A name in the middle of an outer bar would leave the figure.
+            side = "left" if place < 0.08 * last else "right" if place > 0.92 * last else "center"
             figure.add_annotation(
                 x=place,  # plotly takes "8" on an axis of categories for the ninth one
                 y=max(bar.score, bar.plain or 0, bar.bounds[1] if bar.bounds else 0),
                 text=plotly_text(bar.callout),
                 ay=-30 if bar.callout == "reference" else -16,
                 ax=0,
+                xanchor=side,
                 **CALLOUT,
             )
 

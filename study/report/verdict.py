@@ -10,6 +10,8 @@ from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.marks import leader
 from study.report.markup import Markup, element, join
+from study.report.score_interval import score_interval
+from study.report.section import Evidence
 from study.report.tables import facts_html
 from study.summary import counts, progress, ranked, repeats, winner
 from study.variant import Variant
@@ -49,67 +51,94 @@ def interval_infos(retest: dict[str, Any]) -> list[IntervalInfo]:
     ]
 
 
-def reading(record: StudyRecord) -> list[str]:
-    """Return sentences on what the best score and the retest can and cannot claim."""
-    best = winner(record)
-    complete = counts(record)["complete"]
+def reading(record: StudyRecord, bounds: tuple[float, float] | None = None) -> list[str]:
+    """Return sentences on what the best score and the retest can and cannot claim.
+
+    The first one is the answer in short. ``bounds`` is the interval of the best score by itself.
+    """
+    best, retest = winner(record), record.retest
     if best is None or best.validation_f_med is None:
-        return ["No trial is complete, so that there is nothing to choose from."]
-    found = [_of_the_best(best, complete)]
-    if retest := record.retest:
-        found.append(_of_the_retest(retest, leaks=bool(record.split.get("leaking_groups"))))
+        return ["No trial is complete, so that there is nothing to believe yet."]
+    leaks = bool(record.split.get("leaking_groups"))
+    if leaks:
+        found = ["No: the split leaks, and none of these figures speaks for new lesions."]
+    elif retest and (retest.get("intervals") or {}).get("f_med"):
+        found = ["Only as far as the retest's interval."]
+    else:
+        found = ["Not as it stands: no figure here is of images without a say in the choice."]
+    found.append(_of_the_best(best, record, bounds))
+    if retest:
+        found.append(_of_the_retest(retest, leaks=leaks))
         if retest.get("number") is not None and retest["number"] != best.number:
             found.append(f"The retest is that of trial {retest['number']}, not of the best one.")
     elif not record.split.get("parts", {}).get("test", {}).get("images"):
         found.append("The data have no test part, so that no claim about new images is possible.")
     elif progress(record) == "finished":
-        found.append("There is no retest yet; until then nothing here is a claim on new images.")
+        found.append("There is no retest yet.")
     else:
         found.append("The test part stays untouched until the search has ended.")
-    if record.split.get("leaking_groups"):
-        found.append("Since the split leaks, none of these figures speaks for new lesions.")
     return found
 
 
-def _of_the_best(best: TrialRecord, complete: int) -> str:
-    score = words.score(best.validation_f_med)
-    if complete == 1:
-        return (
-            f"{score} is the only score, and the best of its epochs, which is optimistic in itself."
+def _of_the_best(best: TrialRecord, record: StudyRecord, bounds: tuple[float, float] | None) -> str:
+    score, state = words.score(best.validation_f_med), counts(record)
+    complete, pruned = state["complete"], state["pruned"]
+    alone = ""
+    if bounds is not None:
+        alone = (
+            f" (by itself uncertain from {bounds[0]:.2f} to {bounds[1]:.2f}, 95 %, with "
+            f"{validation_groups(record)})"
         )
+    if complete + pruned == 1:
+        return f"{score}{alone} is the only score, and optimistic as the best of its epochs."
+    low, high = words.best_of(complete), words.best_of(complete + pruned)
+    spread = f"{high:.1f}" if not pruned else f"{low:.1f} to {high:.1f}"
+    were = "was" if pruned == 1 else "were"
+    ended = f", {pruned:,} of which {were} ended early for scoring lower" if pruned else ""
     return (
-        f"{score} is the best of {complete} scores, so it is optimistic: the best of {complete} "
-        f"equally good networks lies about {words.best_of(complete):.1f} standard deviations of "
-        "the score's noise too high."
+        f"{score}{alone} is the best of {complete + pruned:,} networks{ended}, and of the epochs "
+        f"of each, so it is optimistic: the best of as many equally good networks lies {spread} "
+        "standard deviations of the score's noise too high."
     )
+
+
+def validation_groups(record: StudyRecord) -> str:
+    """Return on how many groups of each class the trials were judged: ``5 + 4 groups``."""
+    part = record.split.get("parts", {}).get("validation") or {}
+    classes = part.get("classes") or {}
+    amounts = [int(item.get("groups") or 0) for item in classes.values()]
+    return f"{' + '.join(map(str, amounts))} groups" if amounts else "groups that are not on record"
 
 
 def _of_the_retest(retest: dict[str, Any], *, leaks: bool) -> str:
     level = words.number((retest.get("intervals") or {}).get("level")) or 0.95
     bounds = words.interval((retest.get("intervals") or {}).get("f_med"))
-    unseen = "" if leaks else " that nothing had seen"
     size = f"{words.count(retest.get('images'))} images in {words.count(retest.get('groups'))}"
     if bounds is None:
         return f"The retest, on {size} groups, has no interval: claim no figure from it."
-    return (
-        f"What can be claimed is the retest's interval: F_med between {bounds[0]:.2f} and "
-        f"{bounds[1]:.2f} ({level:.0%}), from {size} groups{unseen}."
-    )
+    interval = f"F_med between {bounds[0]:.2f} and {bounds[1]:.2f} ({100 * level:.0f} %)"
+    if leaks:
+        return f"The retest's interval, {interval}, holds for other images of the same lesions."
+    uses = int(retest.get("uses") or 1)
+    unseen = " that nothing had seen" if uses == 1 else f", looked at {words.times(uses)}"
+    return f"What can be claimed is that interval: {interval}, from {size} groups{unseen}."
 
 
-def network_cards(record: StudyRecord) -> list[Markup]:
+def network_cards(evidence: Evidence) -> list[Markup]:
     """Return the cards of the best trial and of the reference, or the one card of both."""
+    record = evidence.record
     best = winner(record)
     reference = next((trial for trial in record.trials if trial.number == 0), None)
     title = leader(record).capitalize()
     same = best is not None and reference is not None and best.number == reference.number
-    cards = [_trial_card(f"{title} = reference" if same else title, best, record)]
+    cards = [_trial_card(f"{title} = reference" if same else title, best, evidence)]
     if not same:
-        cards.append(_trial_card("Reference network", reference, record))
+        cards.append(_trial_card("Reference network", reference, evidence))
     return cards
 
 
-def _trial_card(title: str, trial: TrialRecord | None, record: StudyRecord) -> Markup:
+def _trial_card(title: str, trial: TrialRecord | None, evidence: Evidence) -> Markup:
+    record = evidence.record
     if trial is None:
         none = "No trial is complete." if title != "Reference network" else "Not begun."
         empty = element("p", none, class_="empty")
@@ -128,6 +157,7 @@ def _trial_card(title: str, trial: TrialRecord | None, record: StudyRecord) -> M
             ("Training F_med, augmented", trial.train_f_med, False),
         ]
     )
+    bounds = score_interval(evidence, trial)
     return element(
         "article",
         element("h3", title, " ", element("a", place, href=f"#trial-{trial.number}")),
@@ -135,6 +165,11 @@ def _trial_card(title: str, trial: TrialRecord | None, record: StudyRecord) -> M
         scores,
         facts_html(
             [
+                *(
+                    [("95 % interval, augmented", f"{bounds[0]:.2f} to {bounds[1]:.2f}")]
+                    if bounds
+                    else []
+                ),
                 ("Sens. / spec., augmented", _recalls(trial, "validation")),
                 ("Sens. / spec., plain", _recalls(trial, "validation_plain")),
                 ("Diagnosis", words.diagnosis_words(trial) or words.DASH),
@@ -186,7 +221,7 @@ def retest_card(record: StudyRecord) -> Markup:
     size = (
         f"{words.plural(int(retest.get('images') or 0), 'image')} in "
         f"{words.plural(int(retest.get('groups') or 0), 'group')}; "
-        f"test part used {words.times(uses)}; {level:.0%} intervals"
+        f"test part used {words.times(uses)}; {100 * level:.0f} % intervals"
     )
     return element(
         "article",
@@ -228,12 +263,12 @@ def _interval_row(info: IntervalInfo, level: float) -> Markup:
         marks.append(element("line", **ends, y1="9", y2="9", class_="range"))
         text = f"{low:.2f} to {high:.2f}"
     marks.append(element("circle", cx=f"{100 * info.value:.1f}%", cy="9", r="4.5"))
-    spoken = f"{info.label} {info.value:.3f}, {level:.0%} interval {text}"
+    spoken = f"{info.label} {info.value:.3f}, {100 * level:.0f} % interval {text}"
     return element(
         "div",
         element("span", info.label),
         element("strong", words.score(info.value)),
         element("svg", *marks, role="img", aria_label=spoken, height="18"),
-        element("span", text, class_="bounds", title=f"{level:.0%} interval"),
+        element("span", text, class_="bounds", title=f"{100 * level:.0f} % interval"),
         class_="interval",
     )

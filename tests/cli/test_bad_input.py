@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from study.ledger import Ledger
+
 Study = Callable[..., tuple[int, str, str]]
 Draw = Callable[..., Path]
 
@@ -280,6 +282,29 @@ def test_a_near_miss_of_a_study_is_named(begun: Path, refused: Callable[..., str
     assert begun.is_dir()
     assert refused("show", "begum") == "no study 'begum' in runs (did you mean 'begun'?)"
     assert "there is nothing to export" in refused("export", "begun")
+
+
+@pytest.mark.parametrize("command", ["show", "report", "export"])
+@pytest.mark.parametrize("whole", [False, True], ids=["half", "without a name"])
+def test_a_half_written_ledger_is_one_line(
+    command: str, whole: bool, begun: Path, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    """What is missing and what to do, not a traceback."""
+    assert begun.is_dir()
+    (tmp_path / "runs" / "half").mkdir()
+    begun_ledger = Ledger.open(tmp_path / "runs" / "begun")
+    setup = begun_ledger.optuna_study.user_attrs if whole else {"requested": 2}
+    begun_ledger.close()
+    Ledger.create(
+        tmp_path / "runs" / "half", "half", {**setup, "dataset": {"positive": "malignant"}}
+    ).close()
+    line = refused(command, "half")
+    path = Path("runs", "half", "study.db")
+    cause = "no 'name'" if whole else "no 'protocol'"
+    assert line == (
+        f"{path}: empty, damaged or not a study's ledger ({cause}); restore it from a copy, or "
+        "remove the folder"
+    )
 
 
 @pytest.mark.parametrize("option", ["--runs", "--reports"])

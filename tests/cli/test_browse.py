@@ -117,7 +117,7 @@ def test_what_a_user_gets_wrong_is_one_line(ledgers: Path, study: Study, tmp_pat
         study("compare", "first", "second", "--out", "file/page.html")
     )
     (ledgers / "first" / "study.db").write_bytes(b"torn")
-    assert "not a readable ledger" in refused(study("compare", "first", "second"))
+    assert "damaged or not a study's ledger (" in refused(study("compare", "first", "second"))
 
 
 def refused(outcome: Outcome) -> str:
@@ -133,7 +133,32 @@ def test_a_ledger_of_another_kind_is_one_line(study: Study, ledgers: Path) -> No
     (ledgers / "foreign").mkdir()
     Ledger.create(ledgers / "foreign", "foreign", {"requested": 2}).close()
     line = refused(study("compare", "first", "foreign"))
-    assert line.startswith("study: study foreign: its ledger cannot be read: KeyError")
+    path = Path("runs", "foreign", "study.db")
+    assert line.startswith(f"study: {path}: empty, damaged or not a study's ledger (no 'prot")
+
+
+def test_browse_keeps_its_list_when_runs_is_no_folder(
+    study: Study, ledgers: Path, tmp_path: Path
+) -> None:
+    """A file or a misspelled folder is refused; the default one may be missing."""
+    assert ledgers.is_dir()
+    index = tmp_path / "reports" / "index.html"
+    index.parent.mkdir()
+    index.write_text("a good list")
+    (tmp_path / "afile").write_text("")
+    serve = ("browse", "--serve", "--port", 0)
+    for command in (("browse",), serve):
+        assert "--runs afile: not a folder; name the" in refused(study(*command, "--runs", "afile"))
+        assert "--runs rums: no such folder; name" in refused(study(*command, "--runs", "rums"))
+    assert index.read_text() == "a good list"
+
+
+def test_browse_before_the_first_study_is_a_page(
+    tmp_path: Path, in_process_of_its_own: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROWSER", "true")
+    assert in_process_of_its_own("browse", cwd=tmp_path)[0] == 0
+    assert "No study in runs yet" in (tmp_path / "reports" / "index.html").read_text()
 
 
 def test_compare_prints_where_the_page_is(study: Study, ledgers: Path, tmp_path: Path) -> None:
@@ -141,10 +166,14 @@ def test_compare_prints_where_the_page_is(study: Study, ledgers: Path, tmp_path:
     place = Path("reports", "compare-first-second.html")
     assert study("compare", "first", "second") == (0, f"{place}\n", "")
     assert (tmp_path / place).read_text().count("<section") == 5
+    index = tmp_path / "reports" / "index.html"
+    assert 'href="./compare-first-second.html"' in index.read_text()
+    index.unlink()
     assert study("compare", "second", "first", "--out", "deep/page.html")[1] == (
         f"{Path('deep', 'page.html')}\n"
     )
     assert "Comparison of second and first" in (tmp_path / "deep" / "page.html").read_text()
+    assert not index.exists()
     assert ledgers.is_dir()
 
 

@@ -1,4 +1,4 @@
-"""What ``study list`` says of studies whose trials ended in different ways."""
+"""What ``study list`` says of studies, and what the commands say of ledgers that are not whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState, create_trial
+
+from study.ledger import Ledger
 
 Study = Callable[..., tuple[int, str, str]]
 
@@ -48,3 +50,49 @@ def test_list_counts_every_trial_that_ended(pruned: str, study: Study) -> None:
     (listed,) = json.loads(study("list", "--json")[1])["studies"]
     ended = {"complete": 1, "pruned": 2, "failed": 1, "requested": 6}
     assert listed.items() >= ended.items()
+
+
+def half_written(runs: Path, setup: dict[str, object]) -> None:
+    """Write the ledger of a study named ``half`` that holds no more than ``setup``."""
+    (runs / "half").mkdir(parents=True)
+    Ledger.create(runs / "half", "half", setup).close()
+
+
+def test_a_half_written_ledger_does_not_hide_the_others(
+    pruned: str, study: Study, tmp_path: Path
+) -> None:
+    """It is a line on standard error; the list goes on."""
+    half_written(tmp_path / "runs", {"requested": 2})
+    status, out, err = study("list", "--json")
+    assert status == 0
+    assert [row["study"] for row in json.loads(out)["studies"]] == [pruned]
+    (line,) = err.splitlines()
+    path = Path("runs", "half", "study.db")
+    assert line.startswith(f"study: {path}: empty, damaged or not a study's ledger (no '")
+
+
+def test_an_export_that_lacks_what_it_must_name_is_one_line(
+    pruned: str, study: Study, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs" / pruned
+    (folder / "trials" / "0").mkdir(parents=True)
+    (folder / "trials" / "0" / "model.keras").write_bytes(b"")
+    ledger = Ledger.open(folder)
+    kept = {key: ledger.optuna_study.user_attrs["dataset"][key] for key in ("name", "positive")}
+    ledger.update(dataset=kept)
+    ledger.close()
+    status, out, err = study("export", pruned)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"study: study {pruned}: its ledger has no 'classes', which an export")
+    assert not (folder / "export").exists()
+
+
+def test_runs_that_are_no_folder_are_refused(study: Study, tmp_path: Path) -> None:
+    """Only the default folder may be missing: nobody has misspelled it."""
+    (tmp_path / "afile").write_text("")
+    for command in (("list",), ("show", "a"), ("report", "a"), ("export", "a")):
+        for runs, said in (("afile", "not a folder"), ("rums", "no such folder")):
+            status, out, err = study(*command, "--runs", runs)
+            assert (status, out) == (2, "")
+            assert err.startswith(f"study: --runs {runs}: {said}; name the one that")
+    assert study("list") == (0, "", "No study in runs; `study run --quick` makes one.\n")

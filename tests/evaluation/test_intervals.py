@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from study import metrics
 from study.evaluation import intervals
-from study.evaluation.intervals import effective_size, recall_interval, retest_intervals
+from study.evaluation.intervals import (
+    counted_f_med_interval,
+    effective_size,
+    recall_interval,
+    retest_intervals,
+)
 
 SCORES = ("sensitivity", "specificity", "f_med", "accuracy")
 RECALLS = st.fractions(0, 1, max_denominator=500).map(float)
@@ -217,3 +222,31 @@ def test_intervals_cover_the_truth_of_small_retests_of_correlated_frames():
         for name, value in true.items():
             covered[name] += result[name][0] <= value <= result[name][1]
     assert min(covered.values()) >= 0.92 * 300, covered
+
+
+def test_views_of_an_image_are_worth_no_more_than_the_image():
+    """Ten views each of 30 images a class that err independently count as 30, not as 300."""
+    label = np.repeat([1, 0], 15)
+    correct, total, images = np.full(30, 16), np.full(30, 20), np.full(30, 2)
+    free = counted_f_med_interval(correct, total, label, seed=0)
+    held = counted_f_med_interval(correct, total, label, seed=0, most=images)
+    plain = counted_f_med_interval(np.full(30, 8), np.full(30, 10), label, seed=0, most=images)
+    assert held == plain
+    assert held[1] - held[0] > 2.5 * (free[1] - free[0])
+
+
+def test_a_cap_that_does_not_bind_changes_nothing():
+    """With fewer than ten groups a class is worth its groups, far below its images."""
+    label, right = np.repeat([1, 0], 4), np.array([5, 5, 0, 5, 5, 4, 5, 0])
+    counts = (right, np.full(8, 5), label)
+    assert counted_f_med_interval(*counts, seed=0, most=np.full(8, 5)) == counted_f_med_interval(
+        *counts, seed=0
+    )
+
+
+def test_a_cap_of_another_shape_or_without_an_image_is_refused():
+    counts = (np.ones(4), np.ones(4), np.array([1, 1, 0, 0]))
+    with pytest.raises(ValueError, match="do not fit together"):
+        counted_f_med_interval(*counts, seed=0, most=np.ones(3))
+    with pytest.raises(ValueError, match="no sample of class 0"):
+        counted_f_med_interval(*counts, seed=0, most=np.array([1, 1, 0, 0]))

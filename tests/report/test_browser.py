@@ -106,8 +106,9 @@ def test_one_tab_is_open_at_a_time(seen: Any) -> None:
         assert shown.locator("h2").count() == 1
     seen.page.focus('nav a[href="#search"]')
     seen.page.keyboard.press("Enter")
-    assert seen.page.locator("section.panel:visible").get_attribute("data-key") == "search"
+    seen.page.wait_for_selector("section.panel.search:visible")
     seen.page.go_back()
+    seen.page.wait_for_selector("section.panel.provenance:visible")
     assert seen.page.locator("section.panel:visible").get_attribute("data-key") == KEYS[-1]
 
 
@@ -115,7 +116,7 @@ def test_every_link_inside_the_page_leads_somewhere(seen: Any) -> None:
     """A tab, a trial or a place that exists; the one other link is the table's file."""
     links = seen.page.eval_on_selector_all("a", "all => all.map(a => a.getAttribute('href'))")
     numbers = {trial.number for trial in finished_trials(seen)}
-    for link in set(links) - {"trials.csv"}:
+    for link in set(links) - {"trials.csv", "#content"}:
         assert link.startswith("#"), link
         name = link[1:]
         known = name in KEYS or seen.page.locator(f"[id='{name}']").count() == 1
@@ -127,10 +128,51 @@ def finished_trials(seen: Any) -> list[Any]:
     return [type("Trial", (), {"number": number}) for number in table]
 
 
-def test_nothing_moves_once_it_is_shown(visit_report: Open, finished: Any) -> None:
-    """Charts have their place before they are drawn: the layout does not shift."""
-    seen = visit_report(finished)
-    shifted = seen.page.evaluate(
+def test_a_link_to_a_trial_opens_that_trial(seen: Any) -> None:
+    """Wherever it stands: on the cards, in the table, in the tables of the other tabs."""
+    links = seen.page.eval_on_selector_all(
+        "section.panel a[href^='#trial-']",
+        "all => all.map(a => [a.closest('.panel').dataset.key, a.getAttribute('href')])",
+    )
+    assert {"summary", "ranking", "complexity", "search"} <= {key for key, _ in links}
+    for key, link in dict(reversed(links)).items():
+        seen.open(key)
+        seen.page.locator(f"section.panel.open a[href='{link}']").first.click()
+        seen.page.wait_for_url(f"**{link}")
+        assert seen.page.inner_text("#trial-title") == f"Trial {link.removeprefix('#trial-')}"
+        assert seen.page.evaluate("document.activeElement.id") == "trial-title"
+
+
+def test_it_is_used_by_keyboard_alone(seen: Any) -> None:
+    """The skip link leads past the tabs; a box or a button that was pressed keeps the focus."""
+    seen.open("ranking")
+    assert seen.page.locator("a, button").first.get_attribute("class") == "skip"
+    seen.page.focus(".skip")
+    seen.page.keyboard.press("Enter")
+    seen.page.keyboard.press("Tab")
+    assert seen.page.evaluate("document.activeElement.closest('section.panel.open') !== null")
+    box = seen.page.locator("#trials-table tbody tr:nth-child(2) input")
+    box.focus()
+    seen.page.keyboard.press("Space")
+    assert box.is_checked()
+    assert seen.page.evaluate("document.activeElement.type") == "checkbox"
+    seen.open("trial")
+    seen.page.focus("#next")
+    for _ in range(12):
+        seen.page.keyboard.press("Enter")
+    assert seen.page.evaluate("document.activeElement.id") == "next"
+    assert seen.page.get_attribute("#next", "aria-disabled") == "true"
+
+
+def test_nothing_moves_while_it_loads(browser: Any, finished: Any) -> None:
+    """On a slow machine, too, each thing has its place before it is drawn."""
+    file = write_report(finished.record, study_dir=finished.study_dir, out_dir=finished.out_dir)
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    slow = page.context.new_cdp_session(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    page.goto(file.as_uri())
+    page.wait_for_function("document.querySelectorAll('.chart svg.main-svg').length > 0")
+    shifted = page.evaluate(
         "new Promise(done => new PerformanceObserver(list => done(list.getEntries()"
         ".reduce((sum, entry) => sum + entry.value, 0))).observe({type: 'layout-shift', "
         "buffered: true}) ?? setTimeout(() => done(0), 500))"
@@ -168,8 +210,12 @@ def test_the_filter_filters(seen: Any, record: StudyRecord) -> None:
     }
     assert set(rows(seen)) == wanted
     assert seen.page.inner_text("#shown") == f"{len(wanted)} of 12 shown"
+    seen.page.fill("#filter", "Filters >= 32 f_med>0.2 Valid.plain>0")
+    assert set(rows(seen)) == wanted
     seen.page.fill("#filter", "no such trial")
     assert rows(seen) == []
+    seen.page.fill("#filter", "filtres>3")
+    assert seen.page.inner_text("#shown") == "no column called filtres"
 
 
 def test_the_table_says_what_its_file_says(seen: Any) -> None:
@@ -232,6 +278,11 @@ def test_trials_are_laid_over_one_another(seen: Any) -> None:
     assert len(seen.page.evaluate(names)) == 6
     seen.page.click('button[aria-label="Remove trial 2 from the overlay"]')
     assert seen.page.evaluate(names)[3:] == ["trial 5, validation", "trial 4, validation"]
+    seen.open("ranking")
+    for number in (6, 7, 8):
+        seen.page.check(f'#trials-table tr[data-trial="{number}"] input')
+    assert seen.page.is_disabled('#trials-table tr[data-trial="9"] input')
+    assert seen.page.is_enabled('#trials-table tr[data-trial="8"] input')
 
 
 def test_a_trial_without_history_empties_the_charts(seen: Any) -> None:

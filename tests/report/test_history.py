@@ -63,6 +63,34 @@ def test_a_missing_file_leaves_the_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty or damaged: only"),
+        ("\0\n\0", "is empty or damaged: only"),
+        (",".join(HISTORY_COLUMNS) + "\n", "holds no epoch: only"),
+        (None, "cannot be read ("),
+    ],
+)
+def test_a_damaged_file_is_not_called_missing(tmp_path: Path, text: str | None, why: str) -> None:
+    """Nor is a folder of its name; the ledger's validation F_med is drawn all the same."""
+    path = tmp_path / "history.csv"
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text)
+    found = read_history(path, trial(progress=[0.1, 0.4]))
+    assert found.curves == {"validation_f_med": [0.1, 0.4]}
+    (note,) = found.notes
+    assert f"history.csv {why}" in note
+    assert "missing" not in note
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_without_any_epoch(tmp_path: Path) -> None:
+    assert "history.csv cannot be read" in read_history(tmp_path, trial()).notes[0]
+    assert "history.csv is missing" in read_history(tmp_path / "none.csv", trial()).notes[0]
+
+
+@pytest.mark.parametrize(
     "text", ["", "\n", "epoch,sec", ",".join(HISTORY_COLUMNS) + "\n", "\0\n\0"]
 )
 def test_a_file_without_epochs_is_no_error(tmp_path: Path, text: str) -> None:

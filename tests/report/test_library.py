@@ -88,7 +88,7 @@ def test_what_is_missing_is_said(places: tuple[Path, Path], record: StudyRecord)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     html = index(places)
-    assert "no page yet" in row(html, "unseen")
+    assert "no page yet: “study report unseen”" in row(html, "unseen")
     assert "1 without a page" in html
     assert 'href="./unseen/index.html"' not in html
     assert '<a href="./elsewhere/index.html">elsewhere</a>' in html
@@ -127,9 +127,11 @@ def test_a_ledger_that_cannot_be_read_is_a_line(
     (places[0] / "foreign").mkdir()
     Ledger.create(places[0] / "foreign", "foreign", {"requested": 2}).close()
     html = index(places)
-    assert "Unreadable not a readable ledger: " in row(html, "torn")
+    torn_row = row(html, "torn")
+    assert "torn no page yet Unreadable empty, damaged or not a study's ledger (Data" in torn_row
     assert "Unreadable written by a newer version of the program (schema 99" in row(html, "newer")
-    assert "Unreadable KeyError: " in row(html, "foreign")
+    foreign_row = row(html, "foreign")
+    assert "ledger (no 'protocol'); restore it from a copy, or remove the folder" in foreign_row
     assert "Finished Trial" in row(html, "well")
     assert "3 unreadable" in html
 
@@ -142,7 +144,9 @@ def test_a_study_without_a_winner_is_listed(
     empty = replace(record, trials=record.trials[11:][:trials], retest=None)
     write_ledger(places[0], "empty", replace(empty, requested=5))
     text = row(index(places), "empty")
-    assert text.startswith("empty no page yet Unfinished no complete trial — —")
+    assert text.startswith(
+        "empty no page yet: “study report empty” Unfinished no complete trial — —"
+    )
 
 
 def test_no_study_at_all_is_a_page(places: tuple[Path, Path]) -> None:

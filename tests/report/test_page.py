@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from study.errors import SettingsError
@@ -17,7 +18,9 @@ from study.protocol import Protocol
 from study.records import StudyRecord
 from study.report.cautions import Caution, cautions
 from study.report.page import write_report
-from study.report.provenance import search_facts
+from study.report.section import Evidence
+from study.report.sections import provenance, summary
+from study.report.sections.provenance import search_facts
 from study.report.verdict import interval_infos, reading
 from study.search.strategy import PRUNERS, SAMPLERS, search_settings
 from study.summary import winner
@@ -115,8 +118,13 @@ def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> No
             "near_copies": {"in_words": EVIL},
         },
     )
+    for at, trial in enumerate(evil.trials[1:6]):
+        evil.trials[at + 1] = replace(
+            trial, variant={**trial.variant, "optimizer": EVIL}, worker=EVIL
+        )
     html = page_of(on_disk(evil))
     assert "<img" not in without_plotly(html)
+    assert "<img" not in json.dumps(data_of(html)["figures"])
     assert "alert(2)</li>" in html
     assert html.count("<script") == len(re.findall(r"</script>", html)) == 7
     assert "<title>&lt;img src=x onerror=alert(1)&gt;</title>" in html
@@ -195,13 +203,75 @@ def test_the_data_section_holds_the_audit(record: StudyRecord, on_disk: Build) -
 
 def test_the_reading_claims_the_interval_only(record: StudyRecord) -> None:
     """The best score is called optimistic, the retest's interval is what can be claimed."""
-    text = " ".join(reading(record))
-    assert "best of 10 scores" in text
-    assert "1.5 standard deviations" in text
-    assert "F_med between 0.20 and 0.93 (95%)" in text
-    assert "untouched" in " ".join(reading(replace(record, retest=None, requested=99)))
-    leaking = replace(record, split={**record.split, "leaking_groups": 3})
-    assert "nothing had seen" not in " ".join(reading(leaking))
+    text = " ".join(reading(record, (0.4, 0.95)))
+    assert text.startswith("Only as far as the retest's interval.")
+    assert "from 0.40 to 0.95, 95 %, with 6 + 3 groups" in text
+    assert "best of 11 networks, 1 of which was ended early" in text
+    assert "lies 1.5 to 1.6 standard deviations" in text
+    assert "F_med between 0.20 and 0.93 (95 %), from 25 images in 5 groups that nothing" in text
+    unpruned = replace(record, trials=record.trials[:10])
+    assert "best of 10 networks, and of the epochs" in " ".join(reading(unpruned))
+    untested = " ".join(reading(replace(record, retest=None, requested=99)))
+    assert untested.startswith("Not as it stands")
+    assert "untouched" in untested
+
+
+def test_a_leak_or_a_second_look_takes_the_retest_its_claim(record: StudyRecord) -> None:
+    leaking = " ".join(reading(replace(record, split={**record.split, "leaking_groups": 3})))
+    assert leaking.startswith("No: the split leaks")
+    assert "of the same lesions" in leaking
+    assert "can be claimed" not in leaking
+    again = " ".join(reading(replace(record, retest={**(record.retest or {}), "uses": 3})))
+    assert "nothing had seen" not in again
+    assert "looked at 3 times" in again
+
+
+def test_the_winner_is_set_against_the_reference_by_more_than_a_difference(
+    record: StudyRecord, evidence_of: Callable[..., Evidence]
+) -> None:
+    """The paired interval where both predictions are there, and else that there is none."""
+    evidence, best = evidence_of(record), winner(record)
+    assert best is not None
+    assert "more than noise was not tested" in summary.section(evidence).body
+    label, group = np.repeat([0, 1], 20), np.repeat(np.arange(8), 5)
+    for number, right in ((best.number, 0.9), (0, 0.6)):
+        chosen = np.random.default_rng(number).uniform(size=40) < right
+        folder = evidence.folder.trial(number)
+        folder.mkdir(parents=True)
+        np.savez(
+            folder / "validation_predictions.npz",
+            label=label,
+            group=group,
+            probability=np.where(chosen, label, 1 - label).astype(float),
+        )
+    assert re.search(r"difference is [+-]0\.\d\d \([+-]0\.\d\d to", summary.section(evidence).body)
+    assert "4 + 4 groups" in summary.section(evidence).body
+
+
+def test_provenance_names_what_a_repetition_needs(
+    record: StudyRecord, evidence_of: Callable[..., Evidence]
+) -> None:
+    """Digests of data, split and space, versions, and how many workers there were at once."""
+    trials = [
+        replace(
+            trial,
+            worker=f"host:{at % 3}",
+            started=f"2026-11-23T08:{5 * (at // 2):02}:00+00:00",
+            ended=f"2026-11-23T08:{5 * (at // 2) + 5:02}:00+00:00",
+        )
+        for at, trial in enumerate(record.trials[:10])
+    ]
+    evidence = evidence_of(
+        replace(record, trials=trials, split={**record.split, "digest": "c3" * 32}, duplicates=4)
+    )
+    assert provenance.most_at_once(evidence.trials) == 2
+    assert provenance.most_at_once(evidence.trials.iloc[:0]) == 0
+    found = provenance.section(evidence)
+    assert "by up to 2 workers at once" in found.shows
+    for digest in ("a1", "c3", "5b"):
+        assert digest * 32 in found.body
+    assert "<dt>Worker processes</dt><dd>3</dd>" in found.body
+    assert "<dt>Suggestions turned down as repeats</dt><dd>4</dd>" in found.body
 
 
 def test_a_retest_of_another_trial_is_told(record: StudyRecord) -> None:

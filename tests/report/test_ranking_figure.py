@@ -28,7 +28,13 @@ def write_counts(evidence: Evidence, number: int, share: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     total, label = np.full(24, 20), np.arange(24) % 2
     right = np.full((200, 24), round(20 * share))
-    np.savez(folder / "validation_counts.npz", augmented=right, augmented_total=total, label=label)
+    np.savez(
+        folder / "validation_counts.npz",
+        augmented=right,
+        augmented_total=total,
+        plain_total=np.full(24, 5),
+        label=label,
+    )
 
 
 def test_the_ranking_shows_scored_trials_best_first(
@@ -68,7 +74,8 @@ def test_a_bar_has_an_interval_where_its_counts_are_whole(
     torn.write_bytes(torn.read_bytes()[:200])
     write_counts(evidence, 3, 0.8)
     short = evidence.folder.trial(3) / "validation_counts.npz"
-    np.savez(short, augmented=np.ones((1, 24)), augmented_total=np.full(24, 20), label=np.ones(24))
+    shapes = {"augmented_total": np.full(24, 20), "plain_total": np.full(24, 5)}
+    np.savez(short, augmented=np.ones((1, 24)), label=np.ones(24), **shapes)
     bounds = {bar.number: bar.bounds for bar in ranking_info(evidence, most=100).bars}
     low, high = bounds[1] or (0, 0)
     assert 0.5 < low < 0.8 < high < 1

@@ -10,7 +10,7 @@ const page = (() => {
   const isDark = () =>
     !printing && (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
   const themed = (value) => {
-    if (typeof value === "string") return (isDark() && data.dark[value]) || value;
+    if (typeof value === "string") return isDark() && Object.hasOwn(data.dark, value) ? data.dark[value] : value;
     if (Array.isArray(value)) return value.map(themed);
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item)]));

@@ -166,8 +166,9 @@
     const choice = find("choice");
     if (![...choice.options].some((item) => item.value === String(number))) choice.append(option(place));
     choice.value = String(number);
-    find("previous").disabled = place === 0;
-    find("next").disabled = place === data.numbers.length - 1;
+    // Not "disabled", which would take the focus from whoever presses it.
+    find("previous").setAttribute("aria-disabled", place === 0);
+    find("next").setAttribute("aria-disabled", place === data.numbers.length - 1);
     find("trial-title").textContent = `Trial ${number}`;
     find("trial-words").textContent = data.words[place];
     find("trial-shows").textContent = sentence(place);
@@ -200,8 +201,10 @@
       `${text("validation_f_med")} and training F_med ${text("train_f_med")}, a gap of ${text("gap")}${kind}.`;
   }
 
-  const open = (number) => { location.hash = `trial-${number}`; };
+  // At once: who presses quickly would be ahead of the address.
+  const open = (number) => { location.hash = `trial-${number}`; select(number); };
   function step(by) {
+    if (current === null) return;
     const next = data.numbers[places.get(current) + by];
     if (next !== undefined) open(next);
   }
@@ -213,7 +216,7 @@
     if (on && !overlay.has(number) && free >= 0) overlay.set(number, free);
     if (!on) overlay.delete(number);
     keep({ overlay: [...overlay.keys()] });
-    table.redraw();
+    table.mark([...overlay.keys()], overlay.size >= overlayStyles.length);
     showOverlay();
     redraw();
   }
@@ -243,7 +246,7 @@
   }
 
   // Wiring.
-  const table = trialTable(data, { keep, kept, onOverlay: setOverlay, overlaid: () => [...overlay.keys()] });
+  const table = trialTable(data, { keep, kept, onOverlay: setOverlay, overlaid: () => [...overlay.keys()], most: overlayStyles.length });
   find("choice").append(...data.numbers.slice(0, listed).map((_, place) => option(place)));
   find("choice").addEventListener("change", (event) => open(Number(event.target.value)));
   find("previous").addEventListener("click", () => step(-1));
@@ -258,11 +261,13 @@
   }
 
   page.onTheme(() => { showOverlay(); redraw(); });
+  const folds = [...document.querySelectorAll("details")].filter((fold) => !fold.open);
+  addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open = true; }));
+  addEventListener("afterprint", () => folds.forEach((fold) => { fold.open = false; }));
   addEventListener("hashchange", () => {
     const number = tabs.follow();
     if (number !== null && number !== current) select(number);
   });
-  document.querySelector(".skip").addEventListener("click", () => tabs.follow());
 
   if (data.running) {
     const box = find("auto-reload");

@@ -1,6 +1,6 @@
 "use strict";
 // The table of trials: sorted and filtered as columns of values, drawn a hundred rows at a time.
-const trialTable = (data, { keep, kept, onOverlay, overlaid }) => {
+const trialTable = (data, { keep, kept, onOverlay, overlaid, most }) => {
   const find = (id) => document.getElementById(id);
   const table = find("trials-table");
   const body = table.tBodies[0];
@@ -28,6 +28,8 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid }) => {
     const box = document.createElement("input");
     box.type = "checkbox";
     box.checked = overlaid().includes(number);
+    box.disabled = !box.checked && overlaid().length >= most;
+    box.title = box.disabled ? `at most ${most} at a time` : "";
     box.setAttribute("aria-label", `Overlay trial ${number}`);
     box.addEventListener("change", () => onOverlay(number, box.checked));
     found.append(document.createElement("td"));
@@ -78,13 +80,24 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid }) => {
     filter();
   }
 
+  // A column goes by its key, by its heading, or by a name that many would try first.
+  const names = new Map([["trial", "number"], ["f_med", "validation_f_med"], ["time", "seconds"]]);
+  const named = (name) => {
+    const plain = name.replace(/[ .]+/g, "_");
+    const key = names.get(plain) ?? plain;
+    const at = keys.indexOf(key);
+    return at >= 0 ? at : data.columns.findIndex((column) => column.label.toLowerCase().replace(/[ .]+/g, "_") === plain);
+  };
+
   function matcher(term) {
-    const found = /^([a-z0-9_]+)(<=|>=|=|<|>)(.+)$/.exec(term);
-    const index = found ? keys.indexOf(found[1]) : -1;
-    if (index < 0) return (row) => lower.some((texts) => texts[row].includes(term));
-    const [, , operator, wanted] = found;
+    const found = /^([^<>=]+)(<=|>=|=|<|>)(.+)$/.exec(term);
+    if (!found) return (row) => lower.some((texts) => texts[row].includes(term));
+    const [, name, operator, wanted] = found;
+    const index = named(name);
+    if (index < 0) return `no column called ${name}`;
     const bound = Number(wanted);
     const values = numbers[index];
+    if (values && isNaN(bound) && operator !== "=") return `${wanted} is no number`;
     if (operator === "=") {
       if (!values) return (row) => lower[index][row].includes(wanted);
       return (row) => lower[index][row] === wanted || values[row] === bound;
@@ -94,11 +107,14 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid }) => {
   }
 
   function filter() {
-    const terms = find("filter").value.toLowerCase().split(/\s+/).filter(Boolean).map(matcher);
-    visible = order.filter((row) => terms.every((matches) => matches(row)));
+    const text = find("filter").value.toLowerCase().replace(/\s*(<=|>=|=|<|>)\s*/g, "$1");
+    const terms = text.split(/\s+/).filter(Boolean).map(matcher);
+    const wrong = terms.filter((term) => typeof term === "string");
+    visible = order.filter((row) => !wrong.length && terms.every((matches) => matches(row)));
     limit = data.rows;
     keep({ filter: find("filter").value });
     render();
+    if (wrong.length) find("shown").textContent = wrong.join("; ");
   }
 
   function hideConstant() {
@@ -136,6 +152,12 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid }) => {
         else row.removeAttribute("aria-current");
       }
     },
-    redraw: render,
+    mark(numbers, full) {
+      for (const box of body.querySelectorAll("input")) {
+        box.checked = numbers.includes(Number(box.closest("tr").dataset.trial));
+        box.disabled = full && !box.checked;
+        box.title = box.disabled ? `at most ${most} at a time` : "";
+      }
+    },
   };
 };

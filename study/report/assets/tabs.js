@@ -1,6 +1,6 @@
 "use strict";
 // One section at a time, named by the address: #complexity, or #trial-12. Without this script, and
-// on paper, all of them stand one below the other. What a hidden one draws, it draws when opened.
+// on paper, all of them stand one below the other (page.html opens the first). What a hidden one draws, it draws when opened.
 const tabs = (() => {
   const panels = [...document.querySelectorAll("section.panel")];
   const links = [...document.querySelectorAll("nav .tabs a")];
@@ -34,14 +34,21 @@ const tabs = (() => {
     const known = panels.some((panel) => panel.dataset.key === key);
     const found = known ? key : open ?? panels[0].dataset.key;
     const top = document.querySelector("nav").offsetTop;
-    if (found !== open && scrollY > top) scrollTo({ top, behavior: "instant" });
+    const changed = open !== null && found !== open;
+    if (changed && scrollY > top) scrollTo({ top, behavior: "instant" });
     show(found);
+    // Whoever came by a link inside a tab is taken to the heading of the next one.
+    if (changed && !document.activeElement?.closest("nav")) {
+      const title = panels.find((panel) => panel.dataset.key === found).querySelector("h2");
+      title.tabIndex = -1;
+      title.focus({ preventScroll: true });
+    }
     return trial ? Number(trial[1]) : null;
   }
 
-  document.body.classList.add("tabbed");
   addEventListener("beforeprint", () => document.body.classList.remove("tabbed"));
   addEventListener("afterprint", () => document.body.classList.add("tabbed"));
+  follow(); // before the data and the charts are there, so that nothing moves when they come
 
   return { isOpen, follow, onShow: (listener) => listeners.push(listener) };
 })();

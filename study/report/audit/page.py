@@ -39,9 +39,9 @@ from study.report.audit.section import (
     shortcut_sentences,
 )
 from study.report.audit.strips import Thumbnails, copies_html, groups_html
+from study.report.data_facts import GROUPING, parts_table
 from study.report.markup import Content, Markup, element, join
 from study.report.offline import asset, embedded, policy
-from study.report.provenance import GROUPING, parts_table
 from study.report.style import CONFIG, DARK
 from study.report.tables import facts_html
 

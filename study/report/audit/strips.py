@@ -16,9 +16,9 @@ from study.dataset.sources.source import Source, natural
 from study.errors import UnreadableImage
 from study.report import words
 from study.report.audit.section import copies_sentences
+from study.report.data_facts import GROUPING
 from study.report.markup import Content, Markup, element, join
 from study.report.pictures import data_uri, short_name
-from study.report.provenance import GROUPING
 
 STRIPS, IMAGES = 24, 8
 """Most strips of one kind, most images of one strip."""

@@ -38,11 +38,16 @@ LONGEST_FILE_NAME = 120
 
 
 def default_path(reports: Path, names: Sequence[str]) -> Path:
-    """Return where a comparison lies unless the user says so: ``compare-A-B.html``."""
+    """Return where a comparison lies unless the user says so: ``compare-A-B.html``.
+
+    A digest tells names apart that read the same once they are joined, or that are cut.
+    """
     whole = "-".join(names)
+    digest = hashlib.sha256("/".join(names).encode(errors="surrogateescape")).hexdigest()[:6]
     if len(whole) > LONGEST_FILE_NAME:
-        digest = hashlib.sha256("/".join(names).encode(errors="surrogateescape")).hexdigest()
-        whole = f"{names[0][: LONGEST_FILE_NAME // 2]}-and-{len(names) - 1}-more-{digest[:6]}"
+        whole = f"{names[0][: LONGEST_FILE_NAME // 2]}-and-{len(names) - 1}-more-{digest}"
+    elif any("-" in name for name in names):
+        whole = f"{whole}-{digest}"
     return reports / f"{COMPARISON}{whole}.html"
 
 

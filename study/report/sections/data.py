@@ -14,8 +14,8 @@ from study.errors import DataError
 from study.records import StudyRecord
 from study.report import words
 from study.report.audit.section import finding_title
+from study.report.data_facts import data_html
 from study.report.markup import Markup, element, join
-from study.report.provenance import data_html
 from study.report.section import Evidence, Section, chart, hidden
 from study.report.sections.heldout.gallery import samples_html
 from study.report.style import AXIS, EXTRA, LEGEND, SOFT, SURFACE, TRAIN, VALIDATION, layout

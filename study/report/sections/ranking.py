@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from study import metrics
+from study.records import StudyRecord
 from study.report import words
 from study.report.markup import Markup, element, join
 from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
@@ -22,14 +24,15 @@ def section(evidence: Evidence) -> Section:
         key="ranking",
         title="Ranking",
         look_for=(
-            "Look for how many trials lie within the best one's interval: among those, the order "
-            "is mostly luck, and the smaller network is the better choice."
+            "Look at the intervals: they tell how little a single score says; which network to "
+            "take, the smallest within one standard error of the best, is said in Complexity."
         ),
         shows=_shows(info),
         body=join(
             chart(
                 "ranking",
-                "Validation F_med of every trial, with 95 % intervals",
+                "Validation F_med of every trial"
+                + (", with 95 % intervals" if any(bar.bounds for bar in info.bars) else ""),
                 "Validation F_med of every trial, best first; the table below holds the figures",
                 note=_note(evidence, info),
             )
@@ -75,11 +78,18 @@ def _shows(info: RankingInfo) -> str:
 
 def _note(evidence: Evidence, info: RankingInfo) -> str:
     state = counts(evidence.record)
+    few = fewest_groups(evidence.record) < metrics.FEW_GROUPS
+    counting = (
+        f"a group of images counts once, for a class has fewer than {metrics.FEW_GROUPS} of them"
+        if few
+        else "the images of a group are discounted for being right or wrong together"
+    )
     said = [
         "Bars: validation F_med on the fixed augmented set at the best epoch, which ranks the "
-        "trials; lines: its interval, in which a group of images counts about once. All trials are "
-        "judged on the same groups, so that the difference of two of them is less uncertain than "
-        "their intervals look. Diamonds: the same network on the plain validation images."
+        f"trials; lines: the interval of each by itself, in which {counting}. That epochs and "
+        "trials were chosen by this score is not in it. All trials are judged on the same groups, "
+        "so that the difference of two of them is less uncertain than their intervals look. "
+        "Diamonds: the same network on the plain validation images."
     ]
     if state["pruned"] or state["running"] or state["interrupted"]:
         said.append("Hatched grey bars show the best epoch so far of trials that did not end.")
@@ -89,6 +99,12 @@ def _note(evidence: Evidence, info: RankingInfo) -> str:
     if without:
         said.append(f"{words.plural(without, 'trial')} failed or did not begin, and has no bar.")
     return " ".join(said)
+
+
+def fewest_groups(record: StudyRecord) -> int:
+    """Return the number of groups of the validation part's smaller class."""
+    classes = (record.split.get("parts", {}).get("validation") or {}).get("classes") or {}
+    return min((int(item.get("groups") or 0) for item in classes.values()), default=0)
 
 
 def _tools() -> Markup:

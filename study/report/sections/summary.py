@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from study.errors import SettingsError
+from study.errors import DataError, SettingsError
+from study.evaluation.paired import paired_difference
 from study.model.capacity import layers
 from study.records import StudyRecord, TrialRecord
 from study.report import words
@@ -10,8 +11,10 @@ from study.report.cautions import caution_list, cautions
 from study.report.marks import leader
 from study.report.markup import Content, Markup, element, join
 from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
+from study.report.score_interval import score_interval
 from study.report.section import Evidence, Section, chart
 from study.report.sections.complexity.section import would_bigger_help
+from study.report.stored import read_predictions
 from study.report.verdict import in_words, network_cards, reading, retest_card
 from study.summary import winner
 from study.variant import Variant
@@ -37,7 +40,7 @@ def section(evidence: Evidence) -> Section:
             element("p", subject(record), class_="subject"),
             _answers(evidence),
             element("div", _ranking(info), retest_card(record), class_="lead"),
-            element("div", *network_cards(record), class_="cards"),
+            element("div", *network_cards(evidence), class_="cards"),
             _layers(record),
             element("h3", "Before you believe a figure") if others else None,
             caution_list(others) if others else None,
@@ -54,6 +57,9 @@ def _ranking(info: RankingInfo) -> Markup:
         "ranking-best",
         f"Validation F_med of {best} of {words.plural(info.scored, 'trial')} with a score",
         "Validation F_med of the best trials; the Ranking tab holds the same figures",
+        note="Lines: 95 % interval of each score by itself."
+        if any(bar.bounds for bar in info.bars)
+        else None,
     )
 
 
@@ -79,11 +85,13 @@ def _answers(evidence: Evidence) -> Markup:
             if item.level != "note" and item.title not in OF_THE_RUN
         )
     )
-    believed = " ".join(reading(record))
+    best = winner(record)
+    bounds = None if best is None else score_interval(evidence, best)
+    believed = " ".join(reading(record, bounds))
     if titles:
-        believed += f" What speaks against it: {', '.join(_lower(title) for title in titles)}."
+        believed += f" Warnings below: {', '.join(_lower(title) for title in titles)}."
     rows: list[tuple[str, Content]] = [
-        ("Which network won?", _won(record)),
+        ("Which network won?", _won(evidence)),
         ("Would a bigger one help?", would_bigger_help(evidence)),
         ("Can the number be believed?", believed),
         (
@@ -102,7 +110,8 @@ def _lower(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def _won(record: StudyRecord) -> str:
+def _won(evidence: Evidence) -> str:
+    record = evidence.record
     best = winner(record)
     if best is None:
         return "None yet: no trial is complete."
@@ -112,10 +121,10 @@ def _won(record: StudyRecord) -> str:
         found = f"None yet; the best so far is trial {best.number}: {in_words(best)}"
     if reference is best:
         return f"{found}. This is the reference network itself."
-    return f"{found}. {_against(best, reference)}"
+    return f"{found}. {_against(evidence, best, reference)}"
 
 
-def _against(best: TrialRecord, reference: TrialRecord | None) -> str:
+def _against(evidence: Evidence, best: TrialRecord, reference: TrialRecord | None) -> str:
     score = words.score(best.validation_f_med)
     if reference is None or reference.validation_f_med is None or not reference.macs:
         return f"Its validation F_med is {score}."
@@ -123,7 +132,26 @@ def _against(best: TrialRecord, reference: TrialRecord | None) -> str:
     gain = (best.validation_f_med or 0) - reference.validation_f_med
     return (
         f"Its validation F_med is {score}, {abs(gain):.3f} {'above' if gain >= 0 else 'below'} the "
-        f"reference network's, with {words.quantity(size)} times its multiply-accumulates."
+        f"reference network's, with {words.quantity(size)} times its multiply-accumulates; "
+        f"{_paired(evidence, best, reference)}."
+    )
+
+
+def _paired(evidence: Evidence, best: TrialRecord, reference: TrialRecord) -> str:
+    """Say whether the two differ by more than noise, on the plain validation images."""
+    try:
+        first, second = (
+            read_predictions(evidence.folder.trial(item.number) / "validation_predictions.npz")
+            for item in (best, reference)
+        )
+        found = paired_difference(first, second, seed=evidence.record.seed)
+    except (DataError, ValueError):
+        return "whether that is more than noise was not tested"
+    sign = "" if found.low > 0 or found.high < 0 else ", which does not exclude 0"
+    return (
+        f"on the plain images of the validation part, which chose it, the difference is "
+        f"{found.difference:+.2f} ({found.low:+.2f} to {found.high:+.2f}, 95 %, "
+        f"{found.groups[0]} + {found.groups[1]} groups){sign}"
     )
 
 

@@ -322,12 +322,15 @@ def test_every_state_of_a_study_builds(
 
 
 def test_the_page_is_found_by_its_name(tmp_path: Path) -> None:
-    """Names of studies in full, unless no file system would take them."""
+    """Names of studies in full, unless no file system would take them; never one name for two."""
     assert default_path(tmp_path, ["a", "b"]) == tmp_path / "compare-a-b.html"
     long = default_path(tmp_path, ["x" * 100, *("y" * 100 for _ in range(4))])
     assert len(long.name) < 120
     assert "-and-4-more-" in long.name
     assert long != default_path(tmp_path, ["x" * 100, *("z" * 100 for _ in range(4))])
+    alike = (["a-b", "c"], ["a", "b-c"], ["a", "b", "c"], ["a-", "b-c"], ["a", "-b-c"])
+    assert len({default_path(tmp_path, names) for names in alike}) == len(alike)
+    assert default_path(tmp_path, ["a-b", "c"]).name.startswith("compare-a-b-c-")
 
 
 def test_a_page_that_cannot_be_written_is_one_line(build: Build, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from study.report import words
+from study.report.cautions import FEW_TRIALS as FEW_FOR_ZONES
 from study.report.marks import add_selection, callouts, marker_size
 from study.report.markup import plotly_text
 from study.report.section import Evidence
@@ -24,6 +25,7 @@ from study.report.sections.complexity.trend import (
     too_little,
     zones,
 )
+from study.report.sections.complexity.trials import by_learning, known_trials, thinned
 from study.report.style import (
     AXIS,
     CALLOUT,
@@ -42,6 +44,10 @@ from study.report.style import (
 MEASURES = {"parameters": "Trainable parameters", "macs": "Multiply-accumulates"}
 UNITS = {"parameters": "parameters", "macs": "multiply-accumulates"}
 
+HIGHEST_TRAIN = "train, highest of the run"
+TRAIN_AT_BEST = "train at the best validation epoch, smoothed"
+"""Names in the legend: bias is judged from the first; the second less validation is the gap."""
+
 MOST_POINTS = 2_000
 """Most points of a figure; a trial with train and validation F_med is two."""
 
@@ -53,63 +59,54 @@ class CapacityInfo:
     measure: str
     """``parameters`` or ``macs``."""
     complete: pd.DataFrame
-    """``number``, ``capacity``, ``validation_f_med``, ``train_f_med`` (or missing)."""
+    """``number``, ``capacity``, ``validation_f_med``, ``highest_train_f_med`` (or missing)."""
+    never_learned: pd.DataFrame
+    """Complete trials like these, of networks that never learned."""
     pruned: pd.DataFrame
     trend: CapacityTrend | None
     reason: str | None
     """Why there is no trend."""
     zones: list[Zone]
+    """None where the trend has so few trials that differences are mostly noise."""
     target: float
     callouts: dict[int, str]
 
 
 def capacity_info(evidence: Evidence, measure: str) -> CapacityInfo:
     """Return the trials whose capacity and score are known, and the trend of the complete ones."""
-    complete = known_trials(evidence, "complete", measure)
+    complete, never = by_learning(known_trials(evidence, "complete", measure))
     both = complete[np.isfinite(complete["train_f_med"])]
-    values = (both[name].to_numpy() for name in ("capacity", "train_f_med", "validation_f_med"))
-    trend = capacity_trend(*values)
+    scores = ("highest_train_f_med", "train_f_med", "validation_f_med")
+    trend = capacity_trend(*(both[name].to_numpy() for name in ("capacity", *scores)))
     target = evidence.record.protocol.target_f_med
     return CapacityInfo(
         measure=measure,
         complete=complete,
+        never_learned=never,
         pruned=known_trials(evidence, "pruned", measure),
         trend=trend,
-        reason=_reason(evidence, both["capacity"].to_numpy()),
-        zones=zones(trend, target) if trend else [],
+        reason=_reason(evidence, both["capacity"].to_numpy(), len(never)),
+        zones=zones(trend, target) if trend and trend.fitted >= FEW_FOR_ZONES else [],
         target=target,
         callouts=callouts(evidence.record),
     )
 
 
-def _reason(evidence: Evidence, capacity: Floats) -> str | None:
+def _reason(evidence: Evidence, capacity: Floats, never: int) -> str | None:
     """Return why there is no trend, also where complete trials are not known in full."""
     complete = int((evidence.trials["state"] == "complete").sum())
+    if never and complete - never < FEW_TRIALS:
+        trials = words.plural(complete, "complete trial")
+        learned = words.count(complete - never) if complete > never else "none"
+        return f"of {trials} {learned} learned anything, and a trend needs {FEW_TRIALS}"
+    complete -= never
     if len(capacity) < min(complete, FEW_TRIALS):
         return (
             f"both scores and the capacity are known of {len(capacity) or 'none'} of "
-            f"{words.plural(complete, 'complete trial')}, and a trend needs {FEW_TRIALS}"
+            f"{words.plural(complete, 'complete trial')}"
+            f"{' that learned' if never else ''}, and a trend needs {FEW_TRIALS}"
         )
     return too_little(capacity)
-
-
-def known_trials(evidence: Evidence, state: str, measure: str, *also: str) -> pd.DataFrame:
-    """Return the trials of a state whose capacity, score and other columns are finite numbers."""
-    frame = evidence.trials[evidence.trials["state"] == state]
-    frame = frame.assign(capacity=frame[measure].astype("float64"))
-    needed = frame[["capacity", "validation_f_med", *also]].to_numpy(dtype=np.float64)
-    return frame[np.isfinite(needed).all(axis=1) & (frame["capacity"] > 0).to_numpy()]
-
-
-def thinned(frame: pd.DataFrame, most: int, keep: set[int]) -> pd.DataFrame:
-    """Return at most that many trials, evenly through the ranking, and those that must be kept."""
-    if len(frame) <= most:
-        return frame
-    kept = frame["number"].isin(keep).to_numpy().copy()
-    others = np.flatnonzero(~kept)
-    room = max(most - int(kept.sum()), 0)
-    kept[others[np.linspace(0, len(others) - 1, room).round().astype(int)]] = True
-    return frame[kept]
 
 
 def capacity_figure(info: CapacityInfo) -> go.Figure:
@@ -117,19 +114,20 @@ def capacity_figure(info: CapacityInfo) -> go.Figure:
     figure = go.Figure(layout=layout())
     keep = set(info.callouts)
     pruned = thinned(info.pruned, MOST_POINTS // 5, keep)
-    complete = thinned(info.complete, (MOST_POINTS - len(pruned)) // 2, keep)
+    never = thinned(info.never_learned, MOST_POINTS // 5, keep)
+    complete = thinned(info.complete, (MOST_POINTS - len(pruned) - len(never)) // 2, keep)
     figure.update_layout(legend=LEGEND, showlegend=True, hovermode="closest", margin={"l": 52})
-    for name, color, symbol in (
-        ("validation", VALIDATION, "circle"),
-        ("train", TRAIN, "triangle-up"),
+    for column, name, color, symbol in (
+        ("validation_f_med", "validation", VALIDATION, "circle"),
+        ("highest_train_f_med", HIGHEST_TRAIN, TRAIN, "triangle-up"),
     ):
-        points = complete[np.isfinite(complete[f"{name}_f_med"])]
-        add_points(figure, points, f"{name}_f_med", name, info.measure, color, symbol)
+        points = complete[np.isfinite(complete[column])]
+        add_points(figure, points, column, name, info.measure, color, symbol)
     if len(pruned):
         add_points(figure, pruned, "validation_f_med", "pruned", info.measure, SOFT, "circle-open")
+    add_never_learned(figure, never, info.measure)
     if info.trend:
-        _add_trend(figure, info.trend.capacity, info.trend.train, TRAIN, "train")
-        _add_trend(figure, info.trend.capacity, info.trend.validation, VALIDATION, "validation")
+        _add_trends(figure, info.trend)
     for zone in info.zones:
         _add_zone(figure, zone, info.trend)
     figure.add_hline(
@@ -138,10 +136,10 @@ def capacity_figure(info: CapacityInfo) -> go.Figure:
         annotation={"text": f"target {info.target:.2f}", "font": {"size": 11, "color": INK}},
         annotation_position="top left",
     )
-    add_callouts(figure, complete, info.callouts)
+    add_callouts(figure, pd.concat([complete, never]), info.callouts)
     add_selection(figure, symbol="circle-open", size=17)
-    shown = pd.concat([complete, pruned])
-    scores = shown[["validation_f_med", "train_f_med"]].to_numpy().ravel()
+    shown = pd.concat([complete, never, pruned])
+    scores = shown[["validation_f_med", "highest_train_f_med"]].to_numpy().ravel()
     set_axes(figure, shown["capacity"], scores[np.isfinite(scores)], info.measure)
     figure.update_yaxes(title_text="F_med, augmented")
     return figure
@@ -176,25 +174,45 @@ def add_points(
     )
 
 
-def _add_trend(figure: go.Figure, x: Any, band: Band, color: str, name: str) -> None:
-    there, back = x.tolist(), x[::-1].tolist()
-    shared = {"legendgroup": name, "showlegend": False, "hoverinfo": "skip", "mode": "lines"}
+def add_never_learned(figure: go.Figure, trials: pd.DataFrame, measure: str) -> None:
+    """Add open marks for networks that never learned, at their capacity and validation F_med."""
+    if len(trials):
+        column, name = "validation_f_med", "never learned"
+        add_points(figure, trials, column, name, measure, AXIS, "square-open")
+
+
+def _add_trends(figure: go.Figure, trend: CapacityTrend) -> None:
+    """Draw the lines, thin where zones are not supported; the one that sets the gap is dotted."""
+    width = 2.5 if trend.fitted >= FEW_FOR_ZONES else 1.0
+    line: dict[str, Any]
+    for name, band, line, fill in (
+        (HIGHEST_TRAIN, trend.highest_train, {"color": TRAIN, "dash": "dash"}, TRAIN_BAND),
+        ("validation", trend.validation, {"color": VALIDATION, "dash": "solid"}, VALIDATION_BAND),
+    ):
+        _add_band(figure, trend.capacity, band, fill, name)
+        _add_line(figure, trend.capacity, band, {**line, "width": width}, f"{name}, smoothed")
+        figure.data[-1].update(legendgroup=name, showlegend=False)
+    line = {"color": TRAIN, "dash": "dot", "width": min(width, 1.5)}
+    _add_line(figure, trend.capacity, trend.train, line, TRAIN_AT_BEST)
+
+
+def _add_band(figure: go.Figure, x: Floats, band: Band, color: str, name: str) -> None:
     figure.add_scatter(
-        x=there + back,
+        x=x.tolist() + x[::-1].tolist(),
         y=band.low.tolist() + band.high[::-1].tolist(),
+        mode="lines",
         fill="toself",
-        fillcolor=TRAIN_BAND if name == "train" else VALIDATION_BAND,
-        line={"width": 0, "color": color},
-        **shared,
+        fillcolor=color,
+        line={"width": 0},
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
     )
-    dash = "dash" if name == "train" else "solid"
-    figure.add_scatter(
-        x=there,
-        y=band.value.tolist(),
-        line={"width": 2.5, "color": color, "dash": dash},
-        name=f"{name}, smoothed",
-        **shared,
-    )
+
+
+def _add_line(figure: go.Figure, x: Floats, band: Band, line: dict[str, Any], name: str) -> None:
+    values = band.value.tolist()
+    figure.add_scatter(x=x.tolist(), y=values, mode="lines", line=line, name=name, hoverinfo="skip")
 
 
 def _add_zone(figure: go.Figure, zone: Zone, trend: CapacityTrend | None) -> None:

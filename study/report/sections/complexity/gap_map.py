@@ -15,11 +15,15 @@ from study.report.markup import Markup, plotly_text
 from study.report.section import Evidence, chart
 from study.report.sections.complexity.figures import (
     MOST_POINTS,
-    known_trials,
     log_ticks,
-    thinned,
 )
 from study.report.sections.complexity.trend import FEW_TRIALS
+from study.report.sections.complexity.trials import (
+    by_learning,
+    known_trials,
+    never_learned_words,
+    thinned,
+)
 from study.report.style import AXIS, color_scale, layout
 from study.training.diagnosis import GAP
 
@@ -33,29 +37,39 @@ class GapMapInfo:
     """Rank correlation of each with the trainable parameters."""
     trials: pd.DataFrame
     """``gap``, ``validation_f_med``, and a column for each of the two names."""
+    never_learned: int
+    """Networks that are left out: train and validation F_med of 0 make no gap, but no merit."""
 
 
 def gap_map_info(evidence: Evidence) -> GapMapInfo | str:
     """Return the map of the gap, or the reason why there is none."""
-    trials = known_trials(evidence, "complete", "parameters", "gap")
+    trials, dead = by_learning(known_trials(evidence, "complete", "parameters", "gap"))
+    also = f" {_left_out(len(dead))}" if len(dead) else ""
     if len(trials) < FEW_TRIALS:
         found = words.plural(len(trials), "complete trial has", "complete trials have")
-        return f"No gap map: {found} a gap, and the map needs {FEW_TRIALS}."
+        return f"No gap map: {found} a gap, and the map needs {FEW_TRIALS}.{also}"
     searched = dict.fromkeys(name for trial in evidence.record.trials for name in trial.params)
     ranks = rank_correlations(trials, [name for name in searched if name in trials])
     if len(ranks) < 2:
         return (
             "No gap map: it needs two numeric hyperparameters that the search varied, in networks "
-            f"of different size; there {'is 1' if ranks else 'are none'}."
+            f"of different size; there {'is 1' if ranks else 'are none'}.{also}"
         )
     first, second = list(ranks)[:2]
     return GapMapInfo(
-        names=(first, second), correlations=(ranks[first], ranks[second]), trials=trials
+        names=(first, second),
+        correlations=(ranks[first], ranks[second]),
+        trials=trials,
+        never_learned=len(dead),
     )
 
 
+def _left_out(networks: int) -> str:
+    return f"{never_learned_words(networks, 'in the map')}."
+
+
 def gap_map_figure(info: GapMapInfo) -> go.Figure:
-    """Draw a mark a trial: darker for a wider gap, larger for a higher validation F_med."""
+    """Draw a mark a trial: a stronger colour for a wider gap, larger for a higher validation F_med."""
     figure = go.Figure(layout=layout())
     trials = thinned(info.trials, MOST_POINTS, {0})
     columns = [trials[name].astype("float64") for name in info.names]
@@ -130,9 +144,11 @@ def gap_map_chart(info: GapMapInfo) -> Markup:
     names = " and ".join(words.label(name) for name in info.names)
     ranks = " and ".join(f"{value:+.2f}" for value in info.correlations)
     note = (
-        f"Darker: a wider gap. Larger: a higher validation F_med. {names} are the two searched "
-        f"numbers that go most with the parameters (rank correlation {ranks})."
+        "Colour: the gap, as on the scale. Larger: a higher validation F_med. "
+        f"{names} are the two searched numbers that go most with the parameters (rank correlation {ranks})."
     )
+    if info.never_learned:
+        note += f" {_left_out(info.never_learned)}"
     if len(info.trials) > MOST_POINTS:
         note += f" {words.count(MOST_POINTS)} of {words.count(len(info.trials))} trials are drawn."
     return chart(

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from study.metrics import FEW_GROUPS
 from study.report import words
 from study.report.marks import add_selection, callouts
 from study.report.markup import Markup, element, join
@@ -19,12 +20,17 @@ from study.report.sections.complexity.figures import (
     MOST_POINTS,
     add_callout,
     add_callouts,
+    add_never_learned,
     add_points,
-    known_trials,
     set_axes,
-    thinned,
 )
 from study.report.sections.complexity.trend import Floats
+from study.report.sections.complexity.trials import (
+    by_learning,
+    known_trials,
+    never_learned_words,
+    thinned,
+)
 from study.report.style import BAR, LEGEND, VALIDATION, ZONE, layout
 
 MOST_ROWS = 30
@@ -46,18 +52,22 @@ class FrontInfo:
     front: pd.DataFrame
     """By rising cost: ``capacity`` (multiply-accumulates) and the columns of ``trials_frame``."""
     dominated: pd.DataFrame
+    never_learned: pd.DataFrame
+    """Neither on the front nor dominated: nothing to choose, however cheap."""
     best: float
     """The highest validation F_med."""
     error: float | None
     """Its standard error over the validation groups; None where it cannot be had."""
+    groups: list[int]
+    """Validation groups of each class, from few to many; empty where they are not known."""
     smallest: int | None
     """The trial with the least cost within one standard error of the best."""
     callouts: dict[int, str]
 
 
 def front_info(evidence: Evidence) -> FrontInfo | None:
-    """Return the Pareto front of the complete trials, None when there is none."""
-    complete = known_trials(evidence, "complete", "macs")
+    """Return the Pareto front of the complete trials that learned, None when there is none."""
+    complete, never = by_learning(known_trials(evidence, "complete", "macs"))
     if complete.empty:
         return None
     score = complete["validation_f_med"].to_numpy()
@@ -70,11 +80,19 @@ def front_info(evidence: Evidence) -> FrontInfo | None:
     return FrontInfo(
         front=front,
         dominated=complete[~inside],
+        never_learned=never,
         best=best,
         error=error,
+        groups=_groups(evidence),
         smallest=None if error is None else int(front["number"][close].iloc[0]),
         callouts=callouts(evidence.record),
     )
+
+
+def _groups(evidence: Evidence) -> list[int]:
+    part = (evidence.record.split.get("parts") or {}).get("validation") or {}
+    found = (words.number(item.get("groups")) for item in (part.get("classes") or {}).values())
+    return sorted(int(groups) for groups in found if groups is not None)
 
 
 def front_figure(info: FrontInfo) -> go.Figure:
@@ -83,8 +101,9 @@ def front_figure(info: FrontInfo) -> go.Figure:
     figure.update_layout(legend=LEGEND, showlegend=True, hovermode="closest", margin={"l": 52})
     named = set(info.callouts)
     front = thinned(info.front, MOST_POINTS // 2, named)
-    others = thinned(info.dominated, MOST_POINTS - len(front), named)
-    shown = pd.concat([front, others])
+    never = thinned(info.never_learned, MOST_POINTS // 5, named)
+    others = thinned(info.dominated, MOST_POINTS - len(front) - len(never), named)
+    shown = pd.concat([front, others, never])
     if info.error is not None:
         _add_error_zone(figure, info.best, info.error)
     figure.add_scatter(
@@ -98,6 +117,7 @@ def front_figure(info: FrontInfo) -> go.Figure:
     )
     add_points(figure, others, "validation_f_med", "dominated", "macs", BAR, "circle")
     add_points(figure, front, "validation_f_med", "Pareto front", "macs", VALIDATION, "diamond")
+    add_never_learned(figure, never, "macs")
     add_callouts(figure, shown, info.callouts)
     if info.smallest is not None:
         _name_smallest(figure, info, shown["capacity"])
@@ -160,7 +180,7 @@ def validation_error(diagnosis: dict[str, Any] | None) -> float | None:
 
 def front_chart(info: FrontInfo) -> Markup:
     """Return the place of the figure, with a note on which differences count."""
-    total = len(info.front) + len(info.dominated)
+    total = len(info.front) + len(info.dominated) + len(info.never_learned)
     known = (
         "No standard error of the best score is known (its diagnosis has none, or its groups do "
         "not differ), so that the figure cannot tell which differences count."
@@ -170,8 +190,11 @@ def front_chart(info: FrontInfo) -> Markup:
             f"Differences below the noise do not count: the standard error of the best F_med over "
             f"the validation groups is {info.error:.3f} (SE, shaded), and the smallest network "
             f"within it is trial {info.smallest}. All are scored on the same groups, so that a "
-            "difference between two may be surer than this; the best of many is also optimistic."
+            "difference between two may be surer than this; the best of many is also optimistic. "
+            f"{_narrow(info.groups)}"
         )
+    if len(info.never_learned):
+        known += f" {never_learned_words(len(info.never_learned), 'on the front')} (open squares)."
     if total > MOST_POINTS:
         known += f" {words.count(MOST_POINTS)} of {words.count(total)} trials are drawn."
     return chart(
@@ -180,6 +203,22 @@ def front_chart(info: FrontInfo) -> Markup:
         f"Validation F_med against multiply-accumulates; {len(info.front)} of {total} complete "
         "trials are on the Pareto front, listed in the table below",
         note=known,
+    )
+
+
+def _narrow(groups: list[int]) -> str:
+    """Say how the standard error goes with the wider intervals of the ranking."""
+    wider = "The intervals in the ranking are wider: they are of 95 %, about two standard errors"
+    if groups and groups[0] >= FEW_GROUPS:
+        return f"{wider} to either side."
+    few = "few groups"
+    if groups:
+        spread = f"{groups[0]}" if groups[0] == groups[-1] else f"{groups[0]} to {groups[-1]}"
+        few = f"{spread} groups" if groups[-1] > 1 else "1 group"
+    return (
+        f"{wider} to either side, and allow for how few the groups are. This standard error, from "
+        f'a bootstrap over {few} a class, does not and is too narrow, so that "within one '
+        'standard error" is rather too strict.'
     )
 
 
@@ -204,7 +243,7 @@ def front_table(info: FrontInfo) -> Markup:
         rows.append(
             element(
                 "tr",
-                element("th", element("a", number, href="#trial", data_trial=number), scope="row"),
+                element("th", element("a", number, href=f"#trial-{number}"), scope="row"),
                 *(element("td", cell, class_="n") for cell in cells),
                 element("td", ", ".join(filter(None, remarks))),
             )

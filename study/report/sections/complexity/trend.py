@@ -49,7 +49,10 @@ class CapacityTrend:
 
     capacity: Floats
     """From the smallest to the largest, equal steps of its logarithm, (GRID,)."""
+    highest_train: Band
+    """Of the highest train F_med of each run, against which bias is judged."""
     train: Band
+    """At the epoch of the best validation F_med, like ``gap``."""
     validation: Band
     gap: Band
     """Train less validation."""
@@ -104,16 +107,19 @@ def too_little(capacity: Floats) -> str | None:
     return None
 
 
-def capacity_trend(capacity: Floats, train: Floats, validation: Floats) -> CapacityTrend | None:
+def capacity_trend(
+    capacity: Floats, highest_train: Floats, train: Floats, validation: Floats
+) -> CapacityTrend | None:
     """Return the trends over the logarithm of capacity, None where ``too_little`` is known.
 
-    One value a trial, (n,) each: F_med from 0 to 1, to which the trends are cut. The bands are
+    One value a trial, (n,) each: F_med from 0 to 1, to which the trends are cut;
+    ``highest_train`` is that of the whole run, ``train`` that of the best epoch. The bands are
     percentiles of a bootstrap over the trials with a fixed seed, widened to hold the trend: they
     say nothing of luck that all trials share.
     """
     if too_little(capacity):
         return None
-    x, scores = np.log(capacity), [train, validation]
+    x, scores = np.log(capacity), [highest_train, train, validation]
     quartiles = np.percentile(x, [50, 75])
     at = np.concatenate([np.linspace(x.min(), x.max(), GRID), quartiles])
     rng = np.random.default_rng(0)
@@ -122,25 +128,26 @@ def capacity_trend(capacity: Floats, train: Floats, validation: Floats) -> Capac
         x, scores = x[chosen], [y[chosen] for y in scores]
     times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=DRAWS).astype(np.float64)
     value = np.clip(_smoothed(x, scores, at, np.ones((1, len(x))), SPAN), 0, 1)[:, 0]
-    drawn = np.clip(_smoothed(x, scores, at, times, SPAN), 0, 1)  # (2, DRAWS, GRID + 2)
+    drawn = np.clip(_smoothed(x, scores, at, times, SPAN), 0, 1)  # (3, DRAWS, GRID + 2)
     grid, value, drawn, later, redrawn = (
         np.exp(at[:GRID]),
         value[:, :GRID],
         drawn[..., :GRID],
-        value[1, GRID - 1] - value[1, GRID:],
-        drawn[1, :, [GRID - 1]].T - drawn[1, :, GRID:],
+        value[2, GRID - 1] - value[2, GRID:],
+        drawn[2, :, [GRID - 1]].T - drawn[2, :, GRID:],
     )
-    peaks = grid[np.argmax(np.nan_to_num(drawn[1], nan=-1.0), axis=1)]
+    peaks = grid[np.argmax(np.nan_to_num(drawn[2], nan=-1.0), axis=1)]
     return CapacityTrend(
         capacity=grid,
-        train=_band(value[0], drawn[0]),
-        validation=_band(value[1], drawn[1]),
-        gap=_band(value[0] - value[1], drawn[0] - drawn[1]),
+        highest_train=_band(value[0], drawn[0]),
+        train=_band(value[1], drawn[1]),
+        validation=_band(value[2], drawn[2]),
+        gap=_band(value[1] - value[2], drawn[1] - drawn[2]),
         rise=_interval(later[0], redrawn[:, 0]),
         ending=_interval(later[1], redrawn[:, 1]),
         median=math.exp(quartiles[0]),
         upper=math.exp(quartiles[1]),
-        peak=_interval(grid[np.argmax(value[1])], peaks),
+        peak=_interval(grid[np.argmax(value[2])], peaks),
         fitted=len(x),
     )
 
@@ -148,13 +155,13 @@ def capacity_trend(capacity: Floats, train: Floats, validation: Floats) -> Capac
 def zones(trend: CapacityTrend, target: float) -> list[Zone]:
     """Return the ranges of capacity with bias, then those with variance, each from low to high.
 
-    Bias: the smoothed train F_med lies below ``target``. Variance: the smoothed gap is above 0.05
-    and its band excludes 0. A zone reaches half a step of the grid beyond its points.
+    Bias: the smoothed highest train F_med lies below ``target``. Variance: the smoothed gap is
+    above 0.05 and its band excludes 0. A zone reaches half a step of the grid beyond its points.
     """
-    biased = trend.train.value < target
+    biased = trend.highest_train.value < target
     varies = (trend.gap.value > GAP) & (trend.gap.low > 0)
     return [
-        *_runs("bias", trend.capacity, biased, trend.train.high < target),
+        *_runs("bias", trend.capacity, biased, trend.highest_train.high < target),
         *_runs("variance", trend.capacity, varies, varies),
     ]
 

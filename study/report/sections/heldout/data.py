@@ -62,7 +62,7 @@ def held_out(evidence: Evidence) -> HeldOut:
     retest, best = record.retest or {}, winner(record)
     trial = retest.get("number", None if best is None else best.number)
     data: dict[str, Predictions | None] = {"validation": None, "test": None}
-    missing = {"validation": "no trial is complete", "test": untested(record)}
+    missing = {"validation": "there is no network yet", "test": "there is no retest"}
     if trial is not None:
         images = part_counts(record, "validation").get("images")
         path = folder.trial(trial) / "validation_predictions.npz"

@@ -247,7 +247,7 @@ def reliability_figure(info: ReliabilityInfo, *, positive: str) -> go.Figure:
     figure.add_scatter(
         x=[item.probability for item in info.bins],
         y=[item.share for item in info.bins],
-        name=f"{info.part} images, 95% interval",
+        name=f"{info.part} images, 95 % interval",
         mode="markers",
         marker={"color": COLORS[info.part], "size": 9},
         error_y={

@@ -35,7 +35,8 @@ def shows(record: StudyRecord) -> str:
     claim = (
         "the F_med has no interval, so that no figure can be claimed"
         if bounds is None
-        else f"the F_med may be anywhere between {bounds[0]:.2f} and {bounds[1]:.2f}"
+        else f"the F_med may be anywhere between {bounds[0]:.2f} and {bounds[1]:.2f} "
+        f"({level_words(retest)} interval)"
     )
     leak = (
         ", and since the split leaks even that says little about new lesions"
@@ -59,10 +60,9 @@ def scores_html(record: StudyRecord) -> Markup:
     """Return confusion and scores of the retest, or why there is none."""
     retest = record.retest
     if retest is None:
-        return hidden(f"No retest: {untested(record)}.")
+        return hidden("No retest, and so no mistakes and no scores of the test part.")
     intervals = retest.get("intervals") or {}
-    level = words.number(intervals.get("level")) or 0.95
-    rows = []
+    rows, level = [], level_words(retest)
     for info in interval_infos(retest):
         if info.label == "AUC" and info.bounds is None:
             continue  # without groups enough for an interval the figure alone would mislead
@@ -82,7 +82,7 @@ def scores_html(record: StudyRecord) -> Markup:
         element(
             "div",
             element("div", _confusion(retest, record.dataset)),
-            element("div", scrolling_table(["Score", "Value", f"{level:.0%} interval"], rows)),
+            element("div", scrolling_table(["Score", "Value", f"{level} interval"], rows)),
             class_="pair",
         ),
         element("details", how, element("p", str(method))) if method else None,
@@ -114,6 +114,12 @@ def _confusion(retest: dict[str, Any], dataset: dict[str, Any]) -> Markup:
 
 def _share(right: int, images: int) -> str:
     return words.score(right / images) if images else words.DASH
+
+
+def level_words(retest: dict[str, Any]) -> str:
+    """Write the level of a retest's intervals."""
+    level = words.number((retest.get("intervals") or {}).get("level")) or 0.95
+    return f"{100 * level:.0f} %"
 
 
 def bounds_words(bounds: tuple[float, float]) -> str:

@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 
 from study import metrics
-from study.evaluation.operating import Predictions, Recall, brier, operating_point
+from study.evaluation.operating import Predictions, brier
 from study.records import StudyRecord
 from study.report import words
 from study.report.markup import Content, Markup, element, join
 from study.report.section import Evidence, Section, chart, hidden
-from study.report.sections.heldout.data import (
-    TARGET,
-    Cut,
-    HeldOut,
-    class_names,
-    held_out,
-    threshold_words,
-    untested,
-)
+from study.report.sections.heldout.data import HeldOut, class_names, held_out
 from study.report.sections.heldout.figures import (
     POINTS,
     precision_figure,
@@ -36,10 +28,11 @@ from study.report.sections.heldout.figures import (
 from study.report.sections.heldout.gallery import mistakes_html
 from study.report.sections.heldout.scores import (
     bounds_words,
+    level_words,
     scores_html,
-    scrolling_table,
     shows,
 )
+from study.report.sections.heldout.thresholds import choice_words, points_table
 from study.report.tables import facts_html
 
 
@@ -60,7 +53,7 @@ def section(evidence: Evidence) -> Section:
         Piece(body=scores_html(record)),
         _thresholds(found, names),
         _curves(record, found, names),
-        _calibration(record, found, names),
+        _calibration(found, names),
         _mistakes(evidence),
     ]
     return Section(
@@ -102,9 +95,9 @@ def _thresholds(found: HeldOut, names: tuple[str, str]) -> Piece:
     return Piece(
         body=join(
             title,
-            element("p", *_choice_words(found, names)),
+            element("p", choice_words(found, names)),
             element("div", *charts, class_="pair"),
-            _points_table(found, cuts, names),
+            points_table(found, cuts, names),
         ),
         figures=figures,
     )
@@ -116,65 +109,10 @@ def _thinned(drawn: int, points: int) -> str | None:
     return f"{drawn:,} of {points:,} thresholds are drawn."
 
 
-def _choice_words(found: HeldOut, names: tuple[str, str]) -> list[str]:
-    """Return what another threshold costs and gains, and where it was chosen."""
-    costs = (
-        f"A missed {names[0]} image costs more than a false alarm, so that a threshold may be "
-        "worth having that misses fewer and alarms more. "
-    )
-    if found.validation is None:
-        return [costs, f"None can be chosen: {found.missing['validation']}."]
-    data = found.validation
-    point = operating_point(data, found.cuts[1].threshold)
-    few = (
-        f" With {words.plural(point.sensitivity.groups, 'group')} of {names[0]} it hangs on a "
-        "handful of lesions: expect another sensitivity on new ones."
-        if point.sensitivity.groups < metrics.FEW_GROUPS
-        else ""
-    )
-    return [
-        costs,
-        f"On the validation images {threshold_words(point.threshold)} is the highest threshold "
-        f"that keeps the sensitivity at {TARGET:g} or above: it finds "
-        f"{point.sensitivity.right:,} of {point.sensitivity.images:,} {names[0]} images. "
-        "It was chosen on them, not on the test part, which only tells how that choice turned "
-        f"out.{few}",
-    ]
-
-
-def _points_table(found: HeldOut, cuts: list[Cut], names: tuple[str, str]) -> Markup:
-    """Return what each cut does: on validation without an interval, for it was chosen there."""
-    rows = []
-    for cut in cuts:
-        row: list[str] = [cut.name]
-        for part, data in (("validation", found.validation), ("test", found.test)):
-            if data is None:
-                row += [words.DASH, words.DASH]
-                continue
-            point = operating_point(data, cut.threshold)
-            for recall in (point.sensitivity, point.specificity):
-                row.append(_recall_words(recall, interval=part == "test"))
-        rows.append(tuple(row))
-    heads = ["Threshold"]
-    for part in ("Validation", "Test"):
-        heads += [f"{part}: {names[0]} found", f"{part}: {names[1]} cleared"]
-    aside = (
-        "Each recall with the images called rightly, of all of the class; on the test part with "
-        "its 95% interval. On validation there is none, because network and threshold were "
-        "chosen there."
-    )
-    return join(scrolling_table(heads, rows), element("p", aside, class_="aside"))
-
-
-def _recall_words(recall: Recall, *, interval: bool) -> str:
-    told = f"{recall.value:.3f} ({recall.right:,} of {recall.images:,})"
-    return f"{told}, {bounds_words(recall.interval())}" if interval else told
-
-
 def _few_words(record: StudyRecord, found: HeldOut, what: str) -> str:
     """Return why curves or calibration of the test part are hidden."""
     if found.test is None:
-        return f"{what} of the test part: hidden, because {found.missing['test']}."
+        return f"{what} of the test part: hidden, because there are no predictions to make it from."
     positive, negative = class_names(record.dataset)
     return (
         f"{what} of the test part: hidden, because {words.plural(found.test.groups(1), 'group')} "
@@ -192,7 +130,7 @@ def _chose(found: HeldOut, names: tuple[str, str]) -> str:
         )
     data = found.validation
     if data is None:
-        return f" The validation part cannot stand in: {found.missing['validation']}."
+        return " The validation part cannot stand in: it has no predictions."
     return (
         f" The validation part, with {data.groups(1):,} of {names[0]} and {data.groups(0):,} of "
         f"{names[1]}, cannot stand in."
@@ -211,7 +149,7 @@ def _curves(record: StudyRecord, found: HeldOut, names: tuple[str, str]) -> Piec
     if part is None or data is None:
         return Piece(body=join(title, reason))
     ranks, precise = (make(data, part, found.cuts) for make in (roc_info, precision_info))
-    share = f"{data.label.mean():.0%}"
+    share = f"{100 * data.label.mean():.0f} %"
     body = element(
         "div",
         chart(
@@ -244,8 +182,7 @@ def _auc_words(record: StudyRecord, data: Predictions, part: str) -> str:
     bounds = words.interval(intervals.get("auc"))
     if bounds is None:
         return "no AUC, because it has no interval"
-    level = words.number(intervals.get("level")) or 0.95
-    return f"AUC {area:.3f}, {bounds_words(bounds)} ({level:.0%})"
+    return f"AUC {area:.3f}, {bounds_words(bounds)} ({level_words(record.retest or {})})"
 
 
 def _roc_note(part: str, thinned: str | None) -> str | None:
@@ -254,13 +191,16 @@ def _roc_note(part: str, thinned: str | None) -> str | None:
     return " ".join(filter(None, [told if part == "validation" else None, thinned])) or None
 
 
-def _calibration(record: StudyRecord, found: HeldOut, names: tuple[str, str]) -> Piece:
+def _calibration(found: HeldOut, names: tuple[str, str]) -> Piece:
     title = element("h3", "Calibration: does a probability mean what it says?")
     part = found.judged
+    instead = ", and shown of the validation images instead" if part else ""
     reason = (
         None
         if part == "test"
-        else hidden(_few_words(record, found, "Calibration") + _chose(found, names))
+        else hidden(
+            f"Calibration of the test part: hidden for the same reason as its ROC{instead}."
+        )
     )
     data = {"test": found.test, "validation": found.validation}.get(part or "")
     if part is None or data is None:
@@ -299,7 +239,7 @@ def _mistakes(evidence: Evidence) -> Piece:
     record = evidence.record
     title = element("h3", "Misclassified images")
     if record.retest is None:
-        return Piece(body=join(title, hidden(f"No test image was looked at: {untested(record)}.")))
+        return Piece(body=join(title, hidden("No test image has been looked at.")))
     path = evidence.folder.explanations
     gallery = mistakes_html(path, record.retest, record.dataset, images=evidence.images)
     return Piece(body=join(title, gallery))

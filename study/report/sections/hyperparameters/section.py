@@ -56,6 +56,8 @@ class Pictures:
     slices: list[SliceInfo]
     """The most important hyperparameter first."""
     contours: list[ContourInfo]
+    pruned: int
+    """Trials that were pruned, of which no figure holds any."""
 
 
 def section(evidence: Evidence) -> Section:
@@ -64,7 +66,8 @@ def section(evidence: Evidence) -> Section:
     points = points_of(evidence.trials, space.distributions)
     missing = _missing(evidence, points)
     if missing is not None:
-        return _section(missing, join(hidden(missing), _remarks(space, points)))
+        empty = hidden("Not shown: importance, the trials as lines, slices, contours.")
+        return _section(missing, join(empty, _remarks(space, points)))
     names = list(points.scales)
     importance = importance_info(optuna_study(evidence.record, space.distributions), names)
     ordered = [bar.name for bar in importance.bars]
@@ -77,6 +80,7 @@ def section(evidence: Evidence) -> Section:
             for one, two in contour_pairs(points, importance)
             if (info := contour_info(points, one, two, most=MOST_POINTS)) is not None
         ],
+        pruned=int(evidence.trials["state"].eq("pruned").sum()),
     )
     return _section(shows(importance), _body(pictures, space, points), _figures(pictures))
 
@@ -190,7 +194,7 @@ def _body(pictures: Pictures, space: Searched, points: Points) -> Markup:
             "importance",
             "What separates the better half of the trials from the rest",
             shows(info),
-            note=_importance_note(info),
+            note=_importance_note(info, pruned=pictures.pruned),
         ),
         chart(
             "parallel",
@@ -204,18 +208,20 @@ def _body(pictures: Pictures, space: Searched, points: Points) -> Markup:
     )
 
 
-def _importance_note(info: ImportanceInfo) -> str:
+def _importance_note(info: ImportanceInfo, *, pruned: int) -> str:
     lot = (
         f" {info.weighed:,} of the {info.complete:,} complete trials, drawn by lot, are weighed."
         if info.weighed < info.complete
         else ""
     )
+    were = words.plural(pruned, "trial was pruned and is", "trials were pruned and are")
+    ended = f" {were} not part: what ends a trial early does not show." if pruned else ""
     return (
         "Importance (PED-ANOVA) is the share of what puts a trial into the better half by "
         "validation F_med that one hyperparameter explains by itself; what two do only together "
         "is not in it, and the shares need not sum to 1. Whiskers: 95 % intervals over random "
         "halves of the trials. Orange marks: with the scores shuffled, any bar passes its mark in "
-        "one study of twenty. Pruned trials are not part. A sampler that learns, such as TPE, "
+        f"one study of twenty.{ended} A sampler that learns, such as TPE, "
         "looks more at regions that did well: the importance allows for it, but slices, contours "
         f"and lines are denser there and say less about the rest.{lot}"
     )

@@ -67,7 +67,7 @@ def _add_trials(figure: go.Figure, info: BestInfo, at: list[int]) -> None:
 
 
 def _add_lines(figure: go.Figure, info: BestInfo, at: list[int]) -> None:
-    """Add the reference's score, what luck would give, and the best so far as steps."""
+    """Add the reference's score, what luck reaches, and the best so far as steps."""
     if info.reference is not None:
         figure.add_hline(y=info.reference, line={"color": AXIS, "width": 1, "dash": "dash"})
     if info.luck:
@@ -76,10 +76,10 @@ def _add_lines(figure: go.Figure, info: BestInfo, at: list[int]) -> None:
         figure.add_scatter(
             x=[at[place] for place in kept],
             y=[info.luck[place] for place in kept],
-            name="luck alone",
+            name="luck alone: 19 in 20 searches stay below",
             mode="lines",
             line={"color": EXTRA, "width": 2, "dash": "dot"},
-            hovertemplate="luck alone %{y:.3f}<extra></extra>",
+            hovertemplate="luck alone: 19 in 20 stay below %{y:.3f}<extra></extra>",
         )
     corners = steps(info)
     if corners and corners[-1] != len(at) - 1:

@@ -67,10 +67,12 @@ def repeats_html(record: StudyRecord) -> Markup:
     found, said = repeats_info(record), []
     deviation = noise(found)
     if deviation is not None:
+        few = ", and with so few repeats larger ones may not either" if deviation[1] < 10 else ""
         said.append(
             f"Between repeats, which differ only in their seeds, a score has a standard deviation "
             f"of {deviation[0]:.3f} ({words.plural(deviation[1], 'degree')} of freedom): "
-            "differences between trials of that size mean nothing."
+            "differences between two trials up to about 2.8 times that "
+            f"({1.96 * math.sqrt(2) * deviation[0]:.3f}) mean nothing{few}."
         )
     if len(found) > MOST_ROWS:
         said.append(f"The {MOST_ROWS} most repeated of {len(found):,} variants are listed.")

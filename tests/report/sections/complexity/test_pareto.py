@@ -43,6 +43,15 @@ def info_of(record: StudyRecord, trials: list[dict[str, Any]]) -> FrontInfo | No
     return front_info(Evidence(record=changed, trials=trials_frame(changed), folder=folder))
 
 
+def with_groups(record: StudyRecord, groups: tuple[int, ...]) -> FrontInfo:
+    """Return the front of a study whose validation part holds so many groups of each class."""
+    classes = {f"class {k}": {"groups": count} for k, count in enumerate(groups)}
+    split = {"parts": {"validation": {"classes": classes}}} if groups else {}
+    found = info_of(replace(record, split=split), [trial(9, 0.9), trial(5, 0.8)])
+    assert found is not None
+    return found
+
+
 def trial(macs: int | None, score: float, **fields: Any) -> dict[str, Any]:
     return {"macs": macs, "validation_f_med": score, "diagnosis": DIAGNOSIS, **fields}
 
@@ -76,9 +85,34 @@ def test_the_smallest_within_one_standard_error_is_named(record: StudyRecord) ->
     assert found.smallest == 1
     assert "trial 1" in front_chart(found)
     table = front_table(found)
-    assert '<a href="#trial" data-trial="1">1</a>' in table
+    assert '<a href="#trial-1">1</a>' in table
     assert "smallest within one standard error" in table
     assert '<td class="n">1.5</td>' in table  # (0.90 - 0.84) / 0.04
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ((3, 6), "over 3 to 6 groups a class"),
+        ((4, 4), "over 4 groups a class"),
+        ((), "over few groups a class"),
+    ],
+)
+def test_few_groups_make_the_standard_error_too_strict(
+    record: StudyRecord, groups: tuple[int, ...], said: str
+) -> None:
+    """The note says how it goes with the wider intervals of the ranking."""
+    note = front_chart(with_groups(record, groups))
+    assert "intervals in the ranking are wider" in note
+    assert f"from a bootstrap {said}, does not and is too narrow" in note
+    assert "is rather too strict." in note
+
+
+def test_many_groups_leave_the_standard_error_as_it_is(record: StudyRecord) -> None:
+    """From ten in each class on it is not called too strict; 95 % still is wider than one."""
+    note = front_chart(with_groups(record, (10, 40)))
+    assert "of 95 %, about two standard errors to either side." in note
+    assert "too strict" not in note
 
 
 def test_without_a_standard_error_no_difference_is_said_to_count(record: StudyRecord) -> None:
@@ -116,7 +150,7 @@ def test_a_long_front_is_cut_and_says_so(record: StudyRecord) -> None:
     found = info_of(record, [trial(5, 0.8)] * (MOST_ROWS + 4))
     assert found is not None
     table = front_table(found)
-    assert table.count("data-trial") == MOST_ROWS
+    assert table.count('href="#trial-') == MOST_ROWS
     assert "The 4 less costly trials of the front are left out." in table
 
 

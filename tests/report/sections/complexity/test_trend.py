@@ -36,7 +36,8 @@ def trend_of(train: Band, gap: Band) -> CapacityTrend:
     nothing = Interval(0.0, 0.0, 0.0)
     return CapacityTrend(
         capacity=np.geomspace(1_000, 100_000, GRID),
-        train=train,
+        highest_train=train,
+        train=flat(0.5),
         validation=flat(0.8),
         gap=gap,
         rise=nothing,
@@ -84,12 +85,12 @@ def test_the_bands_hold_the_trend_within_the_range_of_f_med(
     rng = np.random.default_rng(seed)
     sizes = np.geomspace(500, 90_000, different).round()
     capacity = np.concatenate([sizes, rng.choice(sizes, max(trials - different, 0))])
-    train, validation = rng.uniform(0, 1, (2, len(capacity)))
-    found = capacity_trend(capacity, train, validation)
+    highest, train, validation = rng.uniform(0, 1, (3, len(capacity)))
+    found = capacity_trend(capacity, highest, train, validation)
     if found is None:
         assert too_little(capacity)
         return
-    for band in (found.train, found.validation, found.gap):
+    for band in (found.highest_train, found.train, found.validation, found.gap):
         assert np.isfinite([band.value, band.low, band.high]).all()
         assert (band.low <= band.value).all()
         assert (band.value <= band.high).all()
@@ -103,7 +104,7 @@ def test_the_bands_hold_the_trend_within_the_range_of_f_med(
 def test_the_trend_is_the_same_each_time() -> None:
     """The bootstrap has a fixed seed, so that the page does not change when it is built again."""
     score = np.random.default_rng(0).uniform(0, 1, 40)
-    first, again = (capacity_trend(CAPACITY, score, score) for _ in range(2))
+    first, again = (capacity_trend(CAPACITY, score, score, score) for _ in range(2))
     assert first is not None
     assert again is not None
     np.testing.assert_array_equal(first.validation.high, again.validation.high)
@@ -112,7 +113,7 @@ def test_the_trend_is_the_same_each_time() -> None:
 def test_the_rise_and_the_ending_are_those_of_the_curve() -> None:
     """On a line they are the differences to the median and to the upper quartile."""
     score = 0.5 + 0.1 * np.log10(CAPACITY / 1_000)
-    found = capacity_trend(CAPACITY, score, score)
+    found = capacity_trend(CAPACITY, score, score, score)
     assert found is not None
     assert found.rise.value == pytest.approx(0.1, abs=1e-6)
     assert found.ending.value == pytest.approx(0.05, abs=1e-6)
@@ -126,7 +127,7 @@ def test_the_interval_of_the_rise_covers_it_about_as_often_as_it_says() -> None:
     held = 0
     for _ in range(30):
         score = 0.5 + 0.1 * np.log10(CAPACITY / 1_000) + rng.normal(0, 0.05, len(CAPACITY))
-        found = capacity_trend(CAPACITY, score, score)
+        found = capacity_trend(CAPACITY, score, score, score)
         assert found is not None
         held += found.rise.low <= 0.1 <= found.rise.high
     assert held >= 24
@@ -144,7 +145,7 @@ def test_the_interval_of_the_rise_covers_it_about_as_often_as_it_says() -> None:
 def test_too_few_trials_or_capacities_carry_no_trend(capacity: list[float], reason: str) -> None:
     """No trend, and the reason says what is missing."""
     values = np.array(capacity)
-    assert capacity_trend(values, values, values) is None
+    assert capacity_trend(values, values, values, values) is None
     assert (too_little(values) or "").endswith(reason)
 
 
@@ -152,14 +153,27 @@ def test_eight_trials_of_four_capacities_suffice() -> None:
     """The limits themselves are enough."""
     values = np.array([1.0, 2.0, 3.0, 4.0] * 2)
     assert too_little(values) is None
-    assert capacity_trend(values, values / 5, values / 5) is not None
+    assert capacity_trend(values, *[values / 5] * 3) is not None
+
+
+def test_each_band_is_that_of_its_own_score() -> None:
+    """The highest train F_med, that of the best epoch and validation; peak and rise: the last."""
+    fall = 0.9 - 0.1 * np.log10(CAPACITY / 1_000)
+    level = np.full(len(CAPACITY), 0.95)
+    found = capacity_trend(CAPACITY, level, level - 0.02, fall)
+    assert found is not None
+    np.testing.assert_allclose(found.highest_train.value, 0.95)
+    np.testing.assert_allclose(found.train.value, 0.93)
+    np.testing.assert_allclose(found.gap.value[[0, -1]], [0.03, 0.23], atol=1e-6)
+    assert found.peak.value == pytest.approx(1_000)
+    assert found.rise.value == pytest.approx(-0.1, abs=1e-6)
 
 
 def test_of_very_many_trials_some_are_fitted() -> None:
     """The range stays that of all trials, and the result says how many were used."""
     capacity = np.geomspace(100, 1_000_000, MOST_FITTED + 500)
     score = np.full(len(capacity), 0.7)
-    found = capacity_trend(capacity, score, score)
+    found = capacity_trend(capacity, score, score, score)
     assert found is not None
     assert found.fitted == MOST_FITTED
     assert found.capacity[[0, -1]] == pytest.approx([100, 1_000_000])

@@ -116,7 +116,7 @@ def test_the_sentence_counts_the_mistakes_and_gives_the_interval(
 ) -> None:
     assert build(record, tmp_path).shows == (
         "2 of 15 malignant images were missed and 3 of 10 benign ones called malignant; with "
-        "3 + 2 groups the F_med may be anywhere between 0.20 and 0.93."
+        "3 + 2 groups the F_med may be anywhere between 0.20 and 0.93 (95 % interval)."
     )
 
 
@@ -146,7 +146,9 @@ def test_without_a_retest_the_reason_is_given(
 ) -> None:
     found = build(replace(record, retest=None, **change), tmp_path)
     assert said in found.shows
-    assert said in found.body
+    assert (found.shows + found.body).count(said) == 1
+    assert "Nothing can be claimed" in found.shows
+    assert "No retest" in found.body
     assert_sound(found)
 
 
@@ -194,7 +196,7 @@ def test_ten_groups_in_each_class_show_the_test_part_with_the_interval_of_its_au
     record = tested((14, 11), (14, 11), split={"parts": {}})
     low, high = (record.retest or {})["intervals"]["auc"]
     found = build(record, tmp_path)
-    assert f"{low:.2f} to {high:.2f} (95%)" in found.body
+    assert f"{low:.2f} to {high:.2f} (95 %)" in found.body
     assert "ROC, test images: AUC" in found.body
     assert "Brier score" in found.body
     assert "too few" not in found.body
@@ -217,7 +219,49 @@ def test_the_threshold_is_chosen_on_validation_and_judged_on_test(
     body = build(record, tmp_path).body
     assert f"({right} of 15)" in body
     assert "It was chosen on them, not on the test part" in body
-    assert "A missed malignant image costs more than a false alarm" in body
+    assert "A threshold may be worth having" in body
+    cleared = int((data.probability[data.label == 0] < chosen.threshold).sum())
+    assert f"malignant images and clears {cleared} of 20 benign ones." in body
+    assert "No useful threshold" not in body
+    assert "95 % interval" in body
+    assert not re.search(r"\d%", body)
+
+
+@pytest.mark.parametrize(("cleared", "useful"), [(0, False), (1, False), (2, True)])
+def test_a_threshold_that_clears_hardly_any_image_is_not_recommended(
+    cleared: int, useful: bool, tested: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    """Below a tenth of the negative images cleared, all is called positive, and that is said."""
+    record = tested((3, 2))
+    label = np.repeat([1, 0], [30, 20])
+    probability = np.concatenate([np.full(30, 0.4), np.full(20, 0.6)])
+    probability[30 : 30 + cleared] = 0.1
+    group = np.arange(50) // 5
+    save(
+        validation_path(record, tmp_path),
+        Predictions(label=label, probability=probability, group=group),
+    )
+    body = build(record, tmp_path).body
+    assert f"finds 30 of 30 malignant images and clears {cleared} of 20 benign ones" in body
+    none = "No useful threshold here: it calls practically everything malignant."
+    assert (none in body) is not useful
+    assert ("A threshold may be worth having" in body) is useful
+
+
+@pytest.mark.parametrize("groups", [(3, 2), (6, 4), (14, 11)])
+def test_no_sentence_stands_twice(
+    groups: tuple[int, int],
+    tested: Callable[..., StudyRecord],
+    record: StudyRecord,
+    tmp_path: Path,
+) -> None:
+    """With and without a retest, whichever part carries the curves."""
+    for study in (tested((3, 2), groups, split={"parts": {}}), replace(record, retest=None)):
+        found = build(study, tmp_path)
+        texts = [found.look_for, found.shows, *re.findall(r"<p[^>]*>([^<]*)</p>", found.body)]
+        sentences = [part for text in texts for part in re.split(r"(?<=[.?!]) ", text)]
+        assert len(sentences) > 5
+        assert sorted(set(sentences)) == sorted(sentences)
 
 
 def test_no_threshold_can_be_read_off_the_test_curve(

@@ -175,7 +175,18 @@ def test_below_twenty_trials_all_is_hidden(record: StudyRecord, amount: int) -> 
     assert found.figures == {}
     assert "fewer than 20" in found.shows
     assert {0: "No trial is", 1: "1 trial is", 19: "19 trials are"}[amount] in found.shows
-    assert found.shows in found.body
+    assert "Not shown: importance" in found.body
+    assert "fewer than 20" not in found.body
+
+
+def test_pruned_trials_are_counted_where_they_take_no_part(record: StudyRecord) -> None:
+    """The note on importance says how many there are, and nothing where there is none."""
+    pruned = [replace(t, state="pruned", number=100 + t.number) for t in drawn(7, by_rate)]
+    body = section(evidence(record, [*drawn(25, by_rate), *pruned])).body
+    assert "7 trials were pruned and are not part" in body
+    body = section(evidence(record, [*drawn(25, by_rate), pruned[0]])).body
+    assert "1 trial was pruned and is not part" in body
+    assert "pruned" not in section(evidence(record, drawn(25, by_rate))).body
 
 
 def test_below_thirty_trials_contours_are_hidden(record: StudyRecord) -> None:

@@ -105,6 +105,7 @@ def test_the_sentence_is_computed(make: Make, evidence: Show) -> None:
         "The best, trial 1, was number 2 of 4 to end, after 7 of 9 epochs; pruning saved at least "
         "50 % of the epochs; 1 trial failed."
     )
+    assert "19 in 20 stay below" in section(evidence(trials)).look_for
     shown = section(evidence(trials[:1], requested=5)).shows
     assert shown == "So far, the best, trial 0, was number 1 of 1 to end, after 4 of 4 epochs."
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from study.records import TrialRecord
 from study.report.section import Evidence
-from study.report.sections.search.best import POINTS, best_html, best_info, drawn
+from study.report.sections.search.best import POINTS, best_html, best_info, drawn, luck_limit
 from study.report.sections.search.best_figure import best_figure
-from study.report.words import best_of
 from study.variant import REFERENCE_SGD
 
 Make = Callable[..., TrialRecord]
@@ -36,17 +36,36 @@ def test_the_best_follows_the_order_of_end(make: Make, evidence: Show) -> None:
     assert info.luck == []
 
 
-def test_luck_is_the_expected_maximum_of_the_complete_scores(make: Make, evidence: Show) -> None:
-    """It starts at the median and grows with the complete trials only, from ten of them on."""
+def test_luck_is_a_limit_of_the_complete_scores(make: Make, evidence: Show) -> None:
+    """It grows with the complete trials only, from ten of them on."""
     scores = [0.5 + 0.01 * number for number in range(11)]
     trials = [make(n, progress=[score], end=n) for n, score in enumerate(scores)]
     trials.append(make(11, "pruned", [0.1], end=20))
     info = best_info(evidence(trials))
     assert info.median == pytest.approx(0.55)
     assert info.spread == pytest.approx(1.4826 * 0.03)
-    assert info.luck[0] == pytest.approx(0.55)
-    assert info.luck[10] == info.luck[11] == pytest.approx(0.55 + best_of(11) * 1.4826 * 0.03)
+    for k in (1, 5, 11):
+        level = 0.55 + luck_limit(k, 11) * 1.4826 * 0.03
+        assert info.luck[k - 1] == pytest.approx(level)
+    assert info.luck[11] == info.luck[10]
     assert best_info(evidence(trials[:9])).luck == []
+
+
+@pytest.mark.parametrize("trials", [10, 20, 50, 100])
+def test_one_search_in_twenty_over_equal_networks_passes_the_line(trials: int) -> None:
+    """The end and the middle of the line hold, median and spread being those of the search."""
+    scores = np.random.default_rng(trials).normal(size=(20_000, trials))
+    median = np.median(scores, axis=1)
+    spread = 1.4826 * np.median(np.abs(scores - median[:, None]), axis=1)
+    for k in (trials // 2, trials):
+        above = scores[:, :k].max(axis=1) > median + luck_limit(k, trials) * spread
+        assert 0.04 < above.mean() < 0.06
+
+
+def test_the_line_tends_to_the_quantile_of_a_known_spread() -> None:
+    """Of very many trials nothing is estimated badly: of ten of them, 2.57 spreads."""
+    assert luck_limit(10, 10**6) == pytest.approx(2.568, abs=0.001)
+    assert luck_limit(1, 10**6) == pytest.approx(1.645, abs=0.001)
 
 
 def test_luck_withstands_networks_that_never_learned(make: Make, evidence: Show) -> None:
@@ -67,6 +86,14 @@ def test_luck_is_worded_as_what_it_is(make: Make, evidence: Show) -> None:
     assert info.luck[-1] is not None
     body = best_html(info)
     assert f"The best ends {0.95 - info.luck[-1]:.3f} above it." in body
+    assert "of searches over equally good networks, 19 in 20 stay below" in body
+    names = [trace.name for trace in best_figure(info, by="trials").data]
+    assert "luck alone: 19 in 20 searches stay below" in names
+    assert "no score could rise above it" not in body
+    wide = [make(n, progress=[0.5 + 0.04 * n]) for n in range(11)]
+    assert "It is at 1, so that no score could rise above it." in best_html(
+        best_info(evidence(wide))
+    )
     assert "is not drawn for 3 complete trials" in best_html(best_info(evidence(trials[:3])))
     equal = [make(n, progress=[0.5]) for n in range(12)]
     assert "their scores hardly differ" in best_html(best_info(evidence(equal)))

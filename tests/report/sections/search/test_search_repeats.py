@@ -41,6 +41,16 @@ def test_repeats_by_hand(make: Make, evidence: Show) -> None:
     assert "0.500 to 0.700" in repeats_html(record)
 
 
+def test_two_scores_differ_by_more_than_one_scatters(make: Make, evidence: Show) -> None:
+    """What means nothing reaches to 1.96 sqrt(2) deviations, and further where there are few."""
+    same = Variant(filters=8).as_dict()
+    few = [make(n, progress=[0.5 + 0.2 * n], variant=same) for n in range(2)]
+    said = repeats_html(evidence(few).record)
+    assert "up to about 2.8 times that (0.392) mean nothing, and with so few repeats" in said
+    many = [make(n, progress=[0.5 + 0.1 * (n % 2)], variant=same) for n in range(11)]
+    assert ") mean nothing." in repeats_html(evidence(many).record)
+
+
 def test_many_failures_are_grouped_by_cause(make: Make) -> None:
     """Up to ten are listed; beyond, causes that differ in their numbers only are one row."""
     causes = [f"the loss is not a number in epoch {n}" for n in range(9)] + ["out of memory"] * 3

@@ -1,0 +1,115 @@
+"""Cautions on the winner's place in the space and on the part that chose it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from study.records import StudyRecord, TrialRecord
+from study.report.cautions import Caution, cautions
+from study.variant import REFERENCE, REFERENCE_SGD, Variant
+
+EDGE = "Winner at the edge of the space"
+SMALL = "Small validation part"
+MIDDLE = {"filters": 28, "dropout": 0.3, "learning_rate": 1e-3, "optimizer": "adam"}
+
+
+def won_by(record: StudyRecord, number: int = 5, **params: Any) -> StudyRecord:
+    """Return a study whose best complete trial has these values, the rest from the middle."""
+    values = {**MIDDLE, **params}
+    best = TrialRecord(
+        number=number,
+        state="complete",
+        params=values,
+        variant=Variant(padding="same", **values).as_dict(),
+        ledger_number=number,
+        validation_f_med=0.99,
+    )
+    others = [trial for trial in record.trials if trial.number != number]
+    return replace(record, trials=[*others, best])
+
+
+def found(record: StudyRecord, title: str) -> list[Caution]:
+    return [caution for caution in cautions(record) if caution.title == title]
+
+
+def test_a_winner_at_the_edge_is_named_with_its_range(record: StudyRecord) -> None:
+    """One warning names every hyperparameter that lies next to a bound, and no other."""
+    (caution,) = found(won_by(record, learning_rate=0.029, dropout=0.59), EDGE)
+    assert caution.level == "warning"
+    for said in ("Learning rate 0.029 of 0.0001 to 0.03", "Dropout 0.59 of 0 to 0.6"):
+        assert said in caution.text
+    assert "better values may lie outside" in caution.text
+    assert "Filters" not in caution.text
+    assert not found(won_by(record), EDGE)
+
+
+@pytest.mark.parametrize(
+    ("params", "edge"),
+    [
+        ({"learning_rate": 1.3e-4}, True),  # 4.6 % of the range from the bound, on a log scale
+        ({"learning_rate": 1.4e-4}, False),  # 5.9 %; on a linear scale it would be 0.1 %
+        ({"learning_rate": 2.4e-2}, True),
+        ({"filters": 8}, True),
+        ({"filters": 96}, True),
+        ({"dropout": 0.571}, True),
+        ({"dropout": 0.569}, False),
+        ({"dropout": 0.0}, False),  # no network can have less
+    ],
+)
+def test_the_edge_is_a_twentieth_of_the_range_on_its_own_scale(
+    params: dict[str, Any], edge: bool, record: StudyRecord
+) -> None:
+    assert bool(found(won_by(record, **params), EDGE)) is edge
+
+
+def test_a_reference_network_is_at_no_edge(record: StudyRecord) -> None:
+    """Trials 0 and 1 are not from the space, unless trial 1 is no reference."""
+    edge = {"learning_rate": 0.029}
+    assert not found(won_by(record, 0, **edge), EDGE)
+    assert found(won_by(record, 1, **edge), EDGE)
+    sgd = won_by(record, 1, **edge)
+    best = replace(sgd.trials[-1], params={}, variant=REFERENCE_SGD.as_dict())
+    space = {**record.space, "text": str(record.space["text"]).replace("3e-2", "1e-2")}
+    assert not found(replace(sgd, trials=[*sgd.trials[:-1], best], space=space), EDGE)
+
+
+@pytest.mark.parametrize("text", [None, 7, "", "[parameters", "question = 'why'"])
+def test_a_space_that_cannot_be_read_has_no_edge(text: Any, record: StudyRecord) -> None:
+    study = won_by(record, learning_rate=0.029)
+    assert not found(replace(study, space={"name": "seed", "text": text}), EDGE)
+    assert not found(replace(study, space={}), EDGE)
+
+
+@pytest.mark.parametrize("value", [None, "fast", float("nan"), -1.0, 0.0, True, 0.5])
+def test_a_value_that_is_none_of_the_space_is_at_no_edge(value: Any, record: StudyRecord) -> None:
+    study = won_by(record)
+    odd = {**REFERENCE.as_dict(), **MIDDLE, "learning_rate": value}
+    best = replace(study.trials[-1], params={}, variant=odd)
+    assert not found(replace(study, trials=[*study.trials[:-1], best]), EDGE)
+
+
+def test_a_study_without_a_complete_trial_has_no_winner_at_an_edge(record: StudyRecord) -> None:
+    study = won_by(record, learning_rate=0.029)
+    pruned = [replace(trial, state="pruned") for trial in study.trials]
+    assert not found(replace(study, trials=pruned), EDGE)
+    assert not found(replace(study, trials=[]), EDGE)
+
+
+def test_a_small_validation_part_is_said_to_have_chosen_the_network(record: StudyRecord) -> None:
+    """Its groups are counted by class, with an audit and without."""
+    for audit in (None, {"findings": []}):
+        (caution,) = found(replace(record, audit=audit), SMALL)
+        assert caution.level == "warning"
+        assert "6 groups of malignant and 3 groups of benign" in caution.text
+        assert "the best network" in caution.text
+
+
+@pytest.mark.parametrize(("groups", "small"), [(9, True), (10, False)])
+def test_ten_groups_in_each_class_are_enough(groups: int, small: bool, record: StudyRecord) -> None:
+    classes = {"malignant": {"groups": 40}, "benign": {"groups": groups}}
+    split = {**record.split, "parts": {"validation": {"images": 99, "classes": classes}}}
+    assert bool(found(replace(record, split=split), SMALL)) is small
+    assert not found(replace(record, split={}), SMALL)
