@@ -360,7 +360,7 @@ def test_nobody_is_told_to_remove_a_ledger_that_is_only_out_of_reach(tmp_path: P
     (tmp_path / f"{FILE_NAME}-wal").mkdir()
     with pytest.raises(LedgerError, match=r"cannot be opened \(unable to open") as found:
         Ledger.open(tmp_path)
-    assert "remove" not in str(found.value)
+    assert "remove the folder" not in str(found.value)
     assert "\n" not in str(found.value)
 
 

@@ -36,8 +36,9 @@ class Figure:
         """Whether the value lies within its bounds; None where it has none."""
         if self.low is None and self.high is None:
             return None
-        return (self.low is None or self.low <= self.value) and (
-            self.high is None or self.value <= self.high
+        return bool(
+            (self.low is None or self.low <= self.value)
+            and (self.high is None or self.value <= self.high)
         )
 
     @property

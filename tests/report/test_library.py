@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,10 @@ def test_a_ledger_that_cannot_be_read_is_a_line(
     (places[0] / "foreign").mkdir()
     Ledger.create(places[0] / "foreign", "foreign", {"requested": 2}).close()
     html = index(places)
-    torn_row = row(html, "torn")
+    torn_row = unescape(row(html, "torn"))
     assert "torn no page yet Unreadable empty, damaged or not a study's ledger (Data" in torn_row
     assert "Unreadable written by a newer version of the program (schema 99" in row(html, "newer")
-    foreign_row = row(html, "foreign")
+    foreign_row = unescape(row(html, "foreign"))
     assert "ledger (no 'protocol'); restore it from a copy, or remove the folder" in foreign_row
     assert "Finished Trial" in row(html, "well")
     assert "3 unreadable" in html

@@ -69,7 +69,7 @@ def _left_out(networks: int) -> str:
 
 
 def gap_map_figure(info: GapMapInfo) -> go.Figure:
-    """Draw a mark a trial: a stronger colour for a wider gap, larger for a higher validation F_med."""
+    """Draw a mark a trial: colour for the gap, size for validation F_med."""
     figure = go.Figure(layout=layout())
     trials = thinned(info.trials, MOST_POINTS, {0})
     columns = [trials[name].astype("float64") for name in info.names]
@@ -145,7 +145,8 @@ def gap_map_chart(info: GapMapInfo) -> Markup:
     ranks = " and ".join(f"{value:+.2f}" for value in info.correlations)
     note = (
         "Colour: the gap, as on the scale. Larger: a higher validation F_med. "
-        f"{names} are the two searched numbers that go most with the parameters (rank correlation {ranks})."
+        f"{names} are the two searched numbers that go most with the parameters "
+        f"(rank correlation {ranks})."
     )
     if info.never_learned:
         note += f" {_left_out(info.never_learned)}"
