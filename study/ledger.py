@@ -22,6 +22,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy import Engine, event
@@ -92,6 +93,8 @@ class Ledger:
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(optuna_study.study_name)
         self._attempts = Attempts()
+        self.intersection = IntersectionSearchSpace(include_pruned=True)
+        """What samplers have learned of the space that the trials, also pruned ones, share."""
 
     @classmethod
     def create(cls, folder: Path, name: str, setup: Mapping[str, Any]) -> Ledger:
@@ -161,14 +164,6 @@ class Ledger:
         Suggestions that were turned down and attempts that gave way to another are left out.
         """
         return self.look().by_ordinal()
-
-    def infeasible(self, ordinal: int) -> int:
-        """Return how many suggestions were turned down for an ordinal, being too large."""
-        return self.look().turned_down["infeasible"][ordinal]
-
-    def duplicates(self, ordinal: int) -> int:
-        """Return how many suggestions were replaced because their variant had been tried."""
-        return self.look().turned_down["duplicate"][ordinal]
 
     def is_taken(self, trial: Trial, variant: Mapping[str, Any]) -> bool:
         """Tell whether another ordinal has this variant: ended, begun, or asked for earlier.

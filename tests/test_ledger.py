@@ -196,7 +196,7 @@ def test_suggestions_that_were_turned_down_are_not_trials(ledger: Ledger) -> Non
     trial = take(ledger, 4)
     trial.set_user_attr("infeasible", True)
     ledger.optuna_study.tell(trial, state=TrialState.PRUNED)
-    assert (ledger.infeasible(4), ledger.infeasible(3)) == (1, 0)
+    assert dict(ledger.look().turned_down["infeasible"]) == {4: 1}
     record = ledger.read()
     assert (record.trials, record.infeasible) == ([], 1)
     assert 4 in ledger.open_ordinals(5)

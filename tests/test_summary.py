@@ -145,6 +145,7 @@ def test_the_document_says_what_was_found() -> None:
     assert found["trials"] == {
         "requested": 3, "complete": 2, "pruned": 0, "running": 0, "interrupted": 0, "failed": 1,
         "infeasible": 0,
+        "duplicates": 0,
     }  # fmt: skip
     assert found["ranking"][0]["params"] == {"filters": 9}
     assert set(found["ranking"][0]["variant"]) == set(REFERENCE.as_dict())

@@ -68,15 +68,18 @@ def ask(
 
     Raises ``TrialError`` when the space hardly holds a network that is small enough.
     """
-    earlier = ledger.attempts().get(ordinal, [])
+    attempts = ledger.look()
+    earlier = attempts.of(ordinal)
     begun = next((t.user_attrs["variant"] for t in earlier if "variant" in t.user_attrs), None)
     if begun is None and ordinal < len(FIRST):
         begun = FIRST[ordinal].as_dict()
     limit = _most_macs(space, protocol)
-    duplicates = ledger.duplicates(ordinal)
-    for turned_down in range(ledger.infeasible(ordinal) + duplicates, MOST_SUGGESTIONS):
+    infeasible, duplicates = (
+        attempts.turned_down[mark][ordinal] for mark in ("infeasible", "duplicate")
+    )
+    for turned_down in range(infeasible + duplicates, MOST_SUGGESTIONS):
         own_seed = derive(seed, "sampler", ordinal, turned_down)
-        sampler = _sampler(make_sampler(search, own_seed), space, begun)
+        sampler = _sampler(make_sampler(search, own_seed, ledger.intersection), space, begun)
         ledger.optuna_study.sampler = sampler
         trial = ledger.optuna_study.ask()
         if not ledger.claim(trial, ordinal):

@@ -12,6 +12,7 @@ from study.protocol import Protocol
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
+    from optuna.search_space import IntersectionSearchSpace
 
 SAMPLERS: Mapping[str, str] = {
     "tpe": "tree-structured Parzen estimator, all hyperparameters together",
@@ -75,8 +76,13 @@ def search_settings(
     }
 
 
-def make_sampler(search: Mapping[str, Any], seed: int) -> BaseSampler:
-    """Return the sampler of a search; ``{}``, of a ledger without settings, means the default."""
+def make_sampler(
+    search: Mapping[str, Any], seed: int, intersection: IntersectionSearchSpace | None = None
+) -> BaseSampler:
+    """Return the sampler of a search; ``{}``, of a ledger without settings, means the default.
+
+    ``intersection``, handed in again each time, spares the sampler from looking through all trials.
+    """
     import optuna
 
     settings = dict(search.get("sampler") or search_settings()["sampler"])
@@ -85,7 +91,11 @@ def make_sampler(search: Mapping[str, Any], seed: int) -> BaseSampler:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "random":
             return optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.TPESampler(seed=seed, **settings)
+        if intersection is None:
+            return optuna.samplers.TPESampler(seed=seed, **settings)
+        from study.search.samplers import SeededTPESampler
+
+        return SeededTPESampler(intersection, seed=seed, **settings)
 
 
 def make_pruner(search: Mapping[str, Any], protocol: Protocol) -> BasePruner:

@@ -308,6 +308,7 @@ class Visit:
     def open(self, key: str) -> None:
         """Open a tab."""
         self.page.click(f'nav a[href="#{key}"]')
+        self.page.wait_for_selector(f"section.panel.{key}.open")
 
 
 @pytest.fixture(scope="session")

@@ -139,7 +139,8 @@ def test_a_link_to_a_trial_opens_that_trial(seen: Any) -> None:
         seen.open(key)
         seen.page.locator(f"section.panel.open a[href='{link}']").first.click()
         seen.page.wait_for_url(f"**{link}")
-        assert seen.page.inner_text("#trial-title") == f"Trial {link.removeprefix('#trial-')}"
+        title = f"Trial {link.removeprefix('#trial-')}"
+        seen.page.wait_for_selector(f"#trial-title:text-is('{title}')")
         assert seen.page.evaluate("document.activeElement.id") == "trial-title"
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.samplers import TPESampler
+from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import TrialState
 
 from study.errors import TrialError
@@ -141,7 +143,7 @@ def test_networks_that_are_too_large_are_told_as_infeasible_and_do_not_count(
     assert [trial.number for trial in record.trials] == list(range(6))
     assert {(trial.state, trial.attempts) for trial in record.trials} == {("complete", 1)}
     turned_down = [t for t in ledger.optuna_study.get_trials() if t.user_attrs.get("infeasible")]
-    assert len(turned_down) == record.infeasible == sum(map(ledger.infeasible, range(6)))
+    assert len(turned_down) == record.infeasible == ledger.look().turned_down["infeasible"].total()
     for trial in turned_down:
         assert trial.state == TrialState.PRUNED
         assert trial.constraints["macs"] > 0
@@ -256,7 +258,7 @@ def test_where_nothing_else_is_left_a_variant_is_repeated(make_ledger: MakeLedge
     ledger = make_ledger()
     found = [settle(ledger, suggest(ledger, ordinal, space)) for ordinal in range(2, 6)]
     assert {variant.blocks for variant in found} == {2, 3}
-    repeated = [ledger.duplicates(ordinal) for ordinal in range(2, 6)]
+    repeated = [ledger.look().turned_down["duplicate"][ordinal] for ordinal in range(2, 6)]
     assert repeated[0] == 0
     assert repeated[-1] == MOST_DUPLICATES
 
@@ -282,5 +284,32 @@ def test_every_sampler_gives_the_same_again_from_the_same_seed(
         for ledger in ledgers:
             found = ask(ledger, ordinal, space=space, protocol=PROTOCOL, search=search, seed=SEED)
             assert found is not None
+            pair.append(settle(ledger, found))
+        assert pair[0] == pair[1]
+
+
+def test_what_a_ledger_remembers_of_the_space_changes_no_suggestion(
+    make_ledger: MakeLedger,
+) -> None:
+    """One that is opened anew for every trial suggests the same as one that stays open.
+
+    Also where parameters are left out, as those that a reference has outside of its range.
+    """
+    text = find_space("seed").text.replace("high = 0.6", "high = 0.4")
+    space = parse_space(text, name="narrow", where="the test")
+    stays, anew = make_ledger(), make_ledger()
+    for ordinal in range(16):
+        anew.intersection = IntersectionSearchSpace(include_pruned=True)
+        pair = []
+        for ledger in (stays, anew):
+            found = ask(ledger, ordinal, space=space, protocol=PROTOCOL, search={}, seed=SEED)
+            assert found is not None
+            plain = TPESampler(multivariate=True)
+            with_it = ledger.optuna_study.sampler
+            study, trial = ledger.optuna_study, ledger.optuna_study.trials[-1]
+            if ordinal > 1:
+                assert with_it.infer_relative_search_space(
+                    study, trial
+                ) == plain.infer_relative_search_space(study, trial)
             pair.append(settle(ledger, found))
         assert pair[0] == pair[1]
