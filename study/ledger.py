@@ -55,6 +55,9 @@ _OUTSIDE = (
 
 _SETUP = ("command", "requested", "space", "dataset", "split", "seed", "versions", "machine")
 
+_NEEDED = {"dataset": ("name", "positive"), "space": ("name",), "split": ("kind",)}
+"""What is asked of these without a default."""
+
 
 def now() -> str:
     """Return the present time, UTC, ISO 8601 with seconds."""
@@ -129,8 +132,11 @@ class Ledger:
             if len(names) != 1:
                 raise LedgerError(f"{len(names)} studies in it")
             optuna_study = optuna.load_study(storage=storage, study_name=names[0])
-            version = optuna_study.user_attrs["schema_version"]
+            attributes = optuna_study.user_attrs
+            version = attributes["schema_version"]
             newer = version > SCHEMA_VERSION
+            if not newer:
+                _check_setup(attributes)
         except Exception as error:
             raise _unreadable(path, error) from error
         if newer:
@@ -267,22 +273,25 @@ class Ledger:
 def read_study(folder: Path) -> StudyRecord:
     """Return the study in ``folder`` as it stands now, and let go of its file.
 
-    Raises ``LedgerError`` as ``Ledger.open`` does, and when the ledger lacks what a study has.
+    Raises ``LedgerError`` as ``Ledger.open`` does, and when a trial cannot be read.
     """
     ledger = Ledger.open(folder)
     try:
-        record = ledger.read_once()
-        for values, key in (
-            (record.dataset, "name"),
-            (record.dataset, "positive"),
-            (record.split, "kind"),
-        ):
-            values[key]
+        return ledger.read_once()
     except Exception as error:
         raise _unreadable(folder / FILE_NAME, error) from error
     finally:
         ledger.close()
-    return record
+
+
+def _check_setup(attributes: Mapping[str, Any]) -> None:
+    """Raise ``KeyError`` or the like where a ledger lacks what every study has from the first."""
+    Protocol.from_dict(attributes["protocol"])
+    for key, needed in _NEEDED.items():
+        for name in needed:
+            attributes[key][name]
+    for key in ("created", *_SETUP):
+        attributes[key]
 
 
 def _unreadable(path: Path, error: Exception) -> LedgerError:

@@ -50,7 +50,7 @@ def _serve(runs: Path, reports: Path, port: int) -> int:
 
     check_port(port)
     write_index(runs, reports)
-    server = ReportServer(reports.resolve(), port)
+    server = ReportServer(reports.resolve(), port, refresh=lambda: write_index(runs, reports))
     address = f"http://{HOST}:{server.server_port}/"
     return serve_until_stopped(
         server, address, f"Serves {reports} to this machine; Ctrl-C ends it."

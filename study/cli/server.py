@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePath
 from socketserver import BaseServer
+from threading import Lock
 from typing import Any
 from urllib.parse import unquote
 
-from study.errors import SettingsError
+from study.errors import SettingsError, StudyError
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost", "[::1]")
@@ -130,6 +131,8 @@ class ReportHandler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         """Give out a file."""
         if self._is_own():
+            if self.translate_path(self.path) in self.server.index_pages:
+                self.server.bring_up_to_date()
             super().do_GET()
 
     def do_HEAD(self) -> None:
@@ -177,16 +180,24 @@ class ReportHandler(SimpleHTTPRequestHandler):
 class ReportServer(ThreadingHTTPServer):
     """Serves one folder on this machine only.
 
+    ``refresh`` is called before the folder's own page is given out, one call at a time.
+
     Raises ``SettingsError`` when the port cannot be had.
     """
 
     daemon_threads = True
     allow_reuse_port = False
 
-    def __init__(self, root: Path, port: int) -> None:
-        self.root = root
+    def __init__(self, root: Path, port: int, *, refresh: Callable[[], object]) -> None:
+        self.root, self._refresh, self._refreshing = root, refresh, Lock()
+        self.index_pages = (str(root), str(root / "index.html"))
         with taking(port):
             super().__init__((HOST, port), ReportHandler)
+
+    def bring_up_to_date(self) -> None:
+        """Write the folder's own page anew; where this fails, the one that is there must do."""
+        with self._refreshing, suppress(StudyError):
+            self._refresh()
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing of a client that went away."""

@@ -12,7 +12,7 @@ from study.errors import SettingsError
 from study.files import write_text
 from study.records import StudyRecord
 from study.report import words
-from study.report.cautions import Caution, caution_list, cautions
+from study.report.cautions import Caution, caution_list
 from study.report.frames import trials_frame
 from study.report.markup import Markup, element, join
 from study.report.offline import asset, embedded, policy
@@ -90,7 +90,7 @@ def page_html(evidence: Evidence, *, now: datetime, curves: Curves | None = None
         css=asset("page.css"),
         nav=_navigation(sections),
         header=_header(record, now),
-        dangers=_dangers(cautions(record)),
+        dangers=_dangers(evidence.cautions),
         sections=join(*(_panel(item, opened=place == 0) for place, item in enumerate(sections))),
         version=html.escape(record.versions.get("study", "")),
         json=embedded(page_data(evidence, sections, curves=curves)),

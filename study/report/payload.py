@@ -12,7 +12,7 @@ from study.report.history import History, read_history
 from study.report.marks import leader
 from study.report.section import Evidence, Section
 from study.report.style import AXIS, CONFIG, DARK, EXTRA, INK
-from study.report.tables import ROWS, table_data, table_info
+from study.report.tables import ROWS, table_data
 from study.report.verdict import in_words
 from study.summary import progress, ranked, winner
 from study.workspace import StudyFolder
@@ -62,7 +62,7 @@ def page_data(
         "overlay": OVERLAY,
         "rows": ROWS,
         "numbers": [trial.number for trial in trials],
-        "columns": table_data(table_info(record)),
+        "columns": table_data(evidence.table),
         "searched": sorted({name for trial in trials for name in trial.params}),
         "roles": _roles(record),
         "words": [in_words(trial) for trial in trials],

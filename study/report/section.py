@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from study.records import StudyRecord
+from study.report.cautions import Caution, cautions
 from study.report.markup import Markup, element
+from study.report.tables import TableInfo, table_info
 from study.workspace import StudyFolder
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """All that a section may draw on."""
+    """All that a section may draw on; equal to itself alone, so that what is made can be kept."""
 
     record: StudyRecord
     trials: pd.DataFrame
@@ -24,6 +27,16 @@ class Evidence:
     """The study's artifacts; any of them may be missing, torn or still growing."""
     images: bool = True
     """Whether pictures of the data may be shown."""
+
+    @cached_property
+    def cautions(self) -> Sequence[Caution]:
+        """What speaks against the study's figures, the gravest first."""
+        return cautions(self.record)
+
+    @cached_property
+    def table(self) -> TableInfo:
+        """The table of all trials."""
+        return table_info(self.record)
 
 
 @dataclass(frozen=True, kw_only=True)

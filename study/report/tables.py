@@ -30,6 +30,8 @@ class Column:
     write: Callable[[Any], str] = words.quantity
     numeric: bool = True
     help: str | None = None
+    highest_first: bool = False
+    """Whether the first click on its heading brings the highest value to the top."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,14 @@ def _column(
     help: str | None = None,
 ) -> Column:
     return Column(
-        key=key, label=label, group=group, value=value, write=write, numeric=numeric, help=help
+        key=key,
+        label=label,
+        group=group,
+        value=value,
+        write=write,
+        numeric=numeric,
+        help=help,
+        highest_first=numeric and group == "F_med",
     )
 
 
@@ -255,6 +264,7 @@ def _headings(info: TableInfo) -> Markup:
             scope="col",
             aria_sort="ascending" if column.key == "rank" else "none",
             data_key=column.key,
+            data_first="descending" if column.highest_first else "ascending",
             class_=" ".join(filter(None, ["n" * column.numeric, "constant" * constant])) or None,
         )
         for column, constant in zip(info.columns, info.constant, strict=True)

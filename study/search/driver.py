@@ -16,6 +16,7 @@ from study.errors import LedgerError, StudyError, UserError, in_a_line
 from study.ledger import Ledger
 from study.model.backend import BACKEND_ENVIRONMENT
 from study.records import StudyRecord, TrialRecord
+from study.search.kept_models import drop_models
 from study.search.limits import FLAT_GAIN, FLAT_TRIALS, Budget, TrialLimits
 from study.search.process import WorkerProcess, passed_limit
 from study.search.resources import physical_cores
@@ -152,6 +153,8 @@ def run_search(
         if ledger.drop_running(ended="interrupted", cause=cause):
             with suppress(KeyboardInterrupt):
                 on_tick(ledger.read())
+        # A worker that told its last trial may have been dismissed before it got to that.
+        drop_models(folder, ledger.read())
 
 
 def is_flat(trials: Sequence[TrialRecord]) -> bool:

@@ -256,12 +256,12 @@ def _refuse_differences(ledger: Ledger, setup: Setup, name: str) -> None:
         "split": (stored["split"]["kind"], mine["split"]["kind"]),
         **protocol,
     }
-    if stored["split"]["digest"] != mine["split"]["digest"]:
+    if stored["split"].get("digest") != mine["split"]["digest"]:
         # Other options may lead to the same split; only where they do not, they matter.
         compared |= {
             "ratio": (stored["split"].get("ratio"), mine["split"]["ratio"]),
             "groups": (stored["dataset"].get("groups_from"), mine["dataset"]["groups_from"]),
-            "split digest": (stored["split"]["digest"][:6], mine["split"]["digest"][:6]),
+            "split digest": (_six(stored["split"]), _six(mine["split"])),
         }
     found = [f"{key} {was!r}, now {new!r}" for key, (was, new) in compared.items() if was != new]
     if found:
@@ -272,7 +272,12 @@ def _refuse_differences(ledger: Ledger, setup: Setup, name: str) -> None:
 
 
 def _short(item: Mapping[str, Any]) -> str:
-    return f"{item['name']} ({item['digest'][:6]})"
+    return f"{item['name']} ({_six(item)})"
+
+
+def _six(item: Mapping[str, Any]) -> str:
+    """Return the beginning of a digest, also of a ledger that lacks it."""
+    return str(item.get("digest"))[:6]
 
 
 def versions() -> dict[str, str]:

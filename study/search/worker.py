@@ -24,22 +24,16 @@ from study.errors import DivergedError, StudyError, in_a_line
 from study.ledger import Ledger, now
 from study.model.backend import start_backend
 from study.records import StudyRecord
+from study.search.kept_models import drop_models
 from study.search.resources import predicted_memory
 from study.search.sampler import FIRST, Suggestion, ask
 from study.search.strategy import make_pruner
 from study.seeds import derive
 from study.space import Space, parse_space
-from study.summary import ranked
 from study.training.data import TrialData, assemble
 from study.training.examples import write_examples
 from study.training.loop import train
 from study.workspace import StudyFolder
-
-MODELS_KEPT = 3
-"""Networks kept on disk: those of the best trials, besides that of trial 0."""
-
-MODELS_LOOKED_AT = 100
-"""Trials behind the best few whose networks may still lie there: other workers end trials too."""
 
 TRIALS_OF_A_LIFE = 100
 """Trials after which a worker gives way to a fresh one, whatever its memory."""
@@ -164,7 +158,7 @@ def run_trial(
         state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
     )
     if not pruned:
-        _drop_models(ledger, folder, ordinal)
+        drop_models(folder, ledger.read(), completed=ordinal)
     return True
 
 
@@ -178,14 +172,6 @@ def _describe(suggestion: Suggestion, space: Space, seed: int) -> None:
     }
     trial.set_user_attr("plan", plan)
     trial.set_user_attr("started", now())
-
-
-def _drop_models(ledger: Ledger, folder: StudyFolder, ordinal: int) -> None:
-    """Delete the networks that a trial, just completed, drove out of the best few, or its own."""
-    complete = [trial.number for trial in ranked(ledger.read()) if trial.state == "complete"]
-    outside = complete[MODELS_KEPT:]
-    for number in {*outside[:MODELS_LOOKED_AT], *({ordinal} & set(outside))} - {0}:
-        folder.model(number).unlink(missing_ok=True)
 
 
 def _end_with_parent() -> None:

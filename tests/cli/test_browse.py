@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from study.cli.server import ReportServer, file_of, is_own
+from study.errors import SettingsError
 from study.ledger import Ledger
 from study.records import StudyRecord
 
@@ -206,7 +207,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(root: Path) -> Iterator[ReportServer]:
     """Return the server itself at work in a thread."""
-    with ReportServer(root, 0) as found:
+    with ReportServer(root, 0, refresh=lambda: None) as found:
         thread = threading.Thread(target=found.serve_forever, daemon=True)
         thread.start()
         yield found
@@ -247,6 +248,27 @@ def test_files_are_given_out(server: ReportServer, target: str, body: str, kind:
     assert headers["cache-control"] == "no-store"
     head = ask(server.server_port, target, "HEAD")
     assert (head[0], head[1]["content-length"], head[2]) == (200, str(len(found)), b"")
+
+
+def test_the_list_is_brought_up_to_date_before_it_is_given_out(tmp_path: Path) -> None:
+    """And only the list; where that fails, the last one is given out."""
+    index, asked = tmp_path / "index.html", []
+    (tmp_path / "other.html").write_text("other")
+
+    def refresh() -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            raise SettingsError("the disk is full")
+        index.write_text(f"list {len(asked)}")
+
+    index.touch()
+    with ReportServer(tmp_path, 0, refresh=refresh) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        targets = ("/", "/other.html", "/index.html?x", "/")
+        found = [ask(server.server_port, target)[2].decode() for target in targets]
+        server.shutdown()
+    assert found == ["list 1", "other", "list 2", "list 2"]
+    assert len(asked) == 3
 
 
 def test_a_folder_without_its_slash_is_sent_on(server: ReportServer) -> None:

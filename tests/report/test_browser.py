@@ -10,7 +10,7 @@ import pytest
 
 from study.records import StudyRecord
 from study.report.page import SECTIONS, write_report
-from study.summary import ranked
+from study.summary import best_so_far, ranked
 
 EVIL = "<img src=x onerror=alert(1)>"
 KEYS = [module.__name__.removesuffix(".section").rpartition(".")[2] for module in SECTIONS]
@@ -182,17 +182,19 @@ def test_nothing_moves_while_it_loads(browser: Any, finished: Any) -> None:
 
 
 def test_a_heading_sorts(seen: Any, record: StudyRecord) -> None:
-    """A click sorts upwards, a second one downwards; trials without the figure stay last."""
+    """The best score first, a second click the worst; trials without the figure stay last."""
     seen.open("ranking")
     assert rows(seen) == [str(trial.number) for trial in ranked(record)]
     heading = seen.page.locator('th[data-key="validation_f_med"]')
     heading.locator("button").click()
-    assert heading.get_attribute("aria-sort") == "ascending"
-    upwards = rows(seen)
-    heading.locator("button").press("Enter")
     assert heading.get_attribute("aria-sort") == "descending"
-    assert rows(seen) == [*upwards[:-1][::-1], upwards[-1]]
-    assert upwards[-1] == "11"
+    downwards = rows(seen)
+    scores = {str(trial.number): best_so_far(trial) for trial in record.trials}
+    assert scores[downwards[0]] == max(filter(None, scores.values()))
+    heading.locator("button").press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert rows(seen) == [*downwards[:-1][::-1], downwards[-1]]
+    assert downwards[-1] == "11"
     assert seen.page.locator('th[aria-sort]:not([aria-sort="none"])').count() == 1
     seen.page.click('th[data-key="learning_rate"] button')
     rates = {str(trial.number): trial.variant["learning_rate"] for trial in record.trials}
@@ -262,6 +264,18 @@ def test_choosing_a_trial_redraws_six_charts(seen: Any, record: StudyRecord) -> 
     seen.page.mouse.up()
     seen.page.wait_for_url(f"**#trial-{order[0]}")
     assert seen.page.input_value("#choice") == str(order[0])
+
+
+def test_a_trial_that_the_page_does_not_hold_is_said_to_be_missing(seen: Any) -> None:
+    """And not another one shown in its place without a word."""
+    seen.page.goto(seen.file.as_uri() + "#trial-4")
+    seen.page.evaluate("location.hash = 'trial-9999'")
+    said = seen.page.locator("#trial-shows")
+    said.filter(has_text="There is no trial 9999 on this page. Trial 4: at its best").wait_for()
+    seen.page.reload()
+    said.filter(has_text="There is no trial 9999 on this page. Trial 4: at its best").wait_for()
+    seen.page.evaluate("location.hash = 'trial-4'")
+    said.filter(has_text="There is no").wait_for(state="detached")
 
 
 def test_trials_are_laid_over_one_another(seen: Any) -> None:

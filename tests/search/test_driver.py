@@ -50,7 +50,7 @@ class Place:
     def start(self, *options: object, trials: int = TRIALS) -> subprocess.Popen[str]:
         (self.path / "tiny.toml").write_text(self.space)
         line = ["run", "--data", self.data, "--name", "it", "--space", "tiny.toml"]
-        line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "96"]
+        line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "960"]
         line += ["--validation-samples", "48", "--trials", trials, "--seed", "2", "--json"]
         line += ["--jobs", "1", "--no-pruning"]
         return self.start_study(self.path, *line, *options)
@@ -62,13 +62,15 @@ class Place:
     def ledger(self) -> Ledger:
         return Ledger.open(self.study.path)
 
-    def wait_for_trial(self, process: subprocess.Popen[str], number: int) -> TrialRecord:
-        """Wait until a trial has trained an epoch, and return it."""
+    def wait_for_trial(
+        self, process: subprocess.Popen[str], number: int, *, epochs: int = 0
+    ) -> TrialRecord:
+        """Wait until a worker is at a trial and has trained some epochs of it, and return it."""
 
         def trains() -> TrialRecord | None:
             assert process.poll() is None, process.communicate()
-            running = [t for t in self.read().trials if t.state == "running" and t.epochs]
-            return next((t for t in running if t.number == number), None)
+            running = [t for t in self.read().trials if t.state == "running" and t.worker]
+            return next((t for t in running if t.number == number and t.epochs >= epochs), None)
 
         return wait_for(trains, seconds=90)
 
@@ -210,11 +212,11 @@ def test_a_search_whose_driver_was_killed_goes_on_as_if_nothing_had_happened(
 
 def test_a_search_that_is_stopped_says_how_to_go_on(make_place: Callable[[], Place]) -> None:
     place = make_place()
-    driver = place.start(trials=2)
-    trial = place.wait_for_trial(driver, 0)
+    driver = place.start("--samples-per-epoch", 9_600, trials=2)  # seconds in which to stop it
+    trial = place.wait_for_trial(driver, 0, epochs=1)
     driver.send_signal(signal.SIGINT)
     out, said = driver.communicate(timeout=30)
-    assert driver.returncode == 130
+    assert driver.returncode == 130, said
     assert out == ""
     *_, last = said.splitlines()
     assert last.startswith(

@@ -18,7 +18,9 @@ from study.space import find_space
 WORKERS, TRIALS = 16, 32
 
 SETUP: dict[str, Any] = {
-    **dict.fromkeys(("command", "requested", "dataset", "split", "versions", "machine")),
+    **dict.fromkeys(("command", "requested", "versions", "machine")),
+    "dataset": {"name": "blobs", "positive": "malignant"},
+    "split": {"kind": "grouped"},
     "space": {"name": "seed", "text": find_space("seed").text, "digest": "d"},
     "protocol": Protocol().as_dict(),
     "search": search_settings(),

@@ -15,7 +15,8 @@ from study.ledger import Ledger
 from study.protocol import Protocol
 from study.records import TrialRecord
 from study.search import worker
-from study.search.worker import MODELS_KEPT, has_grown, load_data, run_trial
+from study.search.kept_models import MODELS_KEPT, drop_models
+from study.search.worker import has_grown, load_data, run_trial
 from study.space import Space
 from study.training import loop
 from study.training.loop import TrialResult
@@ -99,7 +100,7 @@ def test_another_error_is_recorded_with_its_type_and_tried_again(
 def test_only_the_best_networks_and_that_of_trial_0_are_kept(
     study: tuple[StudyFolder, Ledger], work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, _ = study
+    folder, ledger = study
     scores = iter((0.1, 0.5, 0.9, 0.3, 0.7, 0.8, 0.2))
 
     def trained(*_: object, folder: Path, **__: object) -> TrialResult:
@@ -120,6 +121,9 @@ def test_only_the_best_networks_and_that_of_trial_0_are_kept(
     kept = {k for k in range(7) if folder.model(k).is_file()}
     assert kept == {0, 2, 4, 5}
     assert len(kept) == MODELS_KEPT + 1
+    folder.model(1).touch()  # of a worker that was ended before it looked
+    drop_models(folder, ledger.read())
+    assert {k for k in range(7) if folder.model(k).is_file()} == kept
 
 
 def test_a_worker_leaves_example_images_once(study: tuple[StudyFolder, Ledger]) -> None:

@@ -201,6 +201,13 @@
       `${text("validation_f_med")} and training F_med ${text("train_f_med")}, a gap of ${text("gap")}${kind}.`;
   }
 
+  // An address may name a trial that another study has, or that came after this page was written.
+  function missing(number) {
+    if (number === null || current === null) return;
+    const none = places.has(number) ? "" : `There is no trial ${number} on this page. `;
+    find("trial-shows").textContent = none + sentence(places.get(current));
+  }
+
   // At once: who presses quickly would be ahead of the address.
   const open = (number) => { location.hash = `trial-${number}`; select(number); };
   function step(by) {
@@ -267,6 +274,7 @@
   addEventListener("hashchange", () => {
     const number = tabs.follow();
     if (number !== null && number !== current) select(number);
+    missing(number);
   });
 
   if (data.running) {
@@ -289,5 +297,6 @@
   document.body.classList.toggle("no-trials", first === undefined);
   if (first === undefined) redraw();
   else select(first);
+  missing(named);
   tabs.onShow(redraw);
 })();

@@ -127,7 +127,9 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid, most }) => {
   }
 
   headings.forEach((heading, index) => heading.firstChild.addEventListener("click", () => {
-    sort(index, heading.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending");
+    const [first, other] = heading.dataset.first === "descending"
+      ? ["descending", "ascending"] : ["ascending", "descending"];
+    sort(index, heading.getAttribute("aria-sort") === first ? other : first);
   }));
   find("filter").addEventListener("input", filter);
   find("varying").addEventListener("change", hideConstant);

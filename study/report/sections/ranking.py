@@ -8,7 +8,7 @@ from study.report import words
 from study.report.markup import Markup, element, join
 from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
 from study.report.section import Evidence, Section, chart
-from study.report.tables import table_html, table_info
+from study.report.tables import table_html
 from study.summary import counts, winner
 
 BARS = 200
@@ -19,7 +19,7 @@ def section(evidence: Evidence) -> Section:
     """Return the tab with all trials."""
     info = ranking_info(evidence, most=BARS)
     best = winner(evidence.record)
-    table = table_html(table_info(evidence.record), winner=None if best is None else best.number)
+    table = table_html(evidence.table, winner=None if best is None else best.number)
     return Section(
         key="ranking",
         title="Ranking",

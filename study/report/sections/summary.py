@@ -7,7 +7,7 @@ from study.evaluation.paired import paired_difference
 from study.model.capacity import layers
 from study.records import StudyRecord, TrialRecord
 from study.report import words
-from study.report.cautions import caution_list, cautions
+from study.report.cautions import caution_list
 from study.report.marks import leader
 from study.report.markup import Content, Markup, element, join
 from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
@@ -30,7 +30,7 @@ def section(evidence: Evidence) -> Section:
     """Return the tab that a reader sees first."""
     record = evidence.record
     info = ranking_info(evidence, most=BARS)
-    others = [item for item in cautions(record) if item.level != "danger"]
+    others = [item for item in evidence.cautions if item.level != "danger"]
     return Section(
         key="summary",
         title="Summary",
@@ -81,7 +81,7 @@ def _answers(evidence: Evidence) -> Markup:
     titles = list(
         dict.fromkeys(
             item.title
-            for item in cautions(record)
+            for item in evidence.cautions
             if item.level != "note" and item.title not in OF_THE_RUN
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class CapacityInfo:
     callouts: dict[int, str]
 
 
+@lru_cache(maxsize=len(MEASURES))
 def capacity_info(evidence: Evidence, measure: str) -> CapacityInfo:
     """Return the trials whose capacity and score are known, and the trend of the complete ones."""
     complete, never = by_learning(known_trials(evidence, "complete", measure))
