@@ -88,14 +88,14 @@ class Attempts:
             self._states[ordinal] = state_of(self._of[ordinal])
         return self._states.get(ordinal)
 
-    def open_ordinals(self, total: int) -> list[int]:
-        """Return the ordinals below ``total`` that have not ended and that nobody trains."""
+    def open_ordinals(self, ordinals: Iterable[int]) -> list[int]:
+        """Return those of the ordinals that have not ended and that nobody trains."""
         taken = (*ENDED, "running")
-        return [k for k in range(total) if self.state(k) not in taken]
+        return [k for k in ordinals if self.state(k) not in taken]
 
-    def unfinished(self, total: int) -> int:
-        """Return how many ordinals below ``total`` have not ended, trained just now or not."""
-        return sum(self.state(k) not in ENDED for k in range(total))
+    def unfinished(self, ordinals: Iterable[int]) -> int:
+        """Return how many of the ordinals have not ended, trained just now or not."""
+        return sum(self.state(k) not in ENDED for k in ordinals)
 
     def records(self) -> list[TrialRecord]:
         """Return the planned trials that were begun, in the order of their numbers."""
@@ -152,6 +152,7 @@ def record_of(ordinal: int, attempts: list[FrozenTrial]) -> TrialRecord:
                 "ended",
                 "worker",
                 "diagnosis",
+                "label",
             )
         },
     )

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
+
+TORN = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, MemoryError, OverflowError, SyntaxError, TokenError),
+)
+"""What NumPy and zipfile raise for arrays that are cut short, overwritten, or not theirs."""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ from study.stored_trials import stored_trials
 
 SCHEMA_VERSION = 1
 FILE_NAME = "study.db"
+
+STAGE = "/"
+"""Between a study's name, which cannot hold it, and that of a later stage in the same file."""
 
 SILENCE = 30.0
 """Seconds after which an attempt that has not said what it wants is taken for dead."""
@@ -128,7 +131,8 @@ class Ledger:
             if not path.stat().st_size:  # in which Optuna would make its tables
                 raise LedgerError("an empty file")
             storage = _storage(folder)
-            names = [item.study_name for item in optuna.get_all_study_summaries(storage)]
+            found = [item.study_name for item in optuna.get_all_study_summaries(storage)]
+            names = [name for name in found if STAGE not in name]
             if len(names) != 1:
                 raise LedgerError(f"{len(names)} studies in it")
             optuna_study = optuna.load_study(storage=storage, study_name=names[0])
@@ -146,6 +150,19 @@ class Ledger:
             )
         return cls(optuna_study, storage)
 
+    def stage(self, name: str) -> Ledger:
+        """Return the ledger of what is trained after the search, made if there is none.
+
+        It lies in the same file, holds attempts as this one does, and is closed with it.
+        """
+        optuna_study = optuna.create_study(
+            storage=self._storage,
+            study_name=f"{self.optuna_study.study_name}{STAGE}{name}",
+            direction=StudyDirection.MAXIMIZE,
+            load_if_exists=True,
+        )
+        return Ledger(optuna_study, self._storage)
+
     def close(self) -> None:
         """Let go of the file, so that its folder can be moved."""
         self._storage.remove_session()
@@ -155,6 +172,17 @@ class Ledger:
         """Set attributes of the study."""
         for key, value in attributes.items():
             self.optuna_study.set_user_attr(key, value)
+
+    def note_opening(self, **facts: Any) -> int:
+        """Note that the test part is opened now, and return how often it has been."""
+        attributes = self.optuna_study.user_attrs
+        # Earlier versions counted in the answer only.
+        openings = attributes.get("test_openings")
+        if openings is None:
+            openings = [{}] * int((attributes.get("retest") or {}).get("uses") or 0)
+        openings = [*openings, {"at": now(), **facts}]
+        self.update(test_openings=openings)
+        return len(openings)
 
     def look(self) -> Attempts:
         """Return all attempts as they stand now: one read, which every question then shares.
@@ -186,13 +214,13 @@ class Ledger:
                     return True
         return False
 
-    def open_ordinals(self, total: int) -> list[int]:
-        """Return the ordinals below ``total`` that have not ended and that nobody trains."""
-        return self.look().open_ordinals(total)
+    def open_ordinals(self, ordinals: Iterable[int]) -> list[int]:
+        """Return those of the ordinals that have not ended and that nobody trains."""
+        return self.look().open_ordinals(ordinals)
 
-    def unfinished(self, total: int) -> int:
-        """Return how many ordinals below ``total`` have not ended, trained just now or not."""
-        return self.look().unfinished(total)
+    def unfinished(self, ordinals: Iterable[int]) -> int:
+        """Return how many of the ordinals have not ended, trained just now or not."""
+        return self.look().unfinished(ordinals)
 
     def claim(self, trial: Trial, ordinal: int) -> bool:
         """Try to take an ordinal for a new attempt; False when another worker has it.
@@ -265,6 +293,7 @@ class Ledger:
             duplicates=attempts.turned_down["duplicate"].total(),
             search=attributes.get("search", {}),
             audit=attributes.get("audit"),
+            final=attributes.get("final"),
             retest=attributes.get("retest"),
             **{key: attributes[key] for key in _SETUP},
         )

@@ -55,6 +55,8 @@ class TrialRecord:
     ended: str | None = None
     worker: str | None = None
     diagnosis: dict[str, Any] | None = None
+    label: str | None = None
+    """What it is called where it is no trial of the search: ``trial 7, fold 2 of 5``."""
     cause: str | None = None
     """One line on why it failed or was interrupted, and why an earlier attempt failed."""
     progress: list[float] = field(default_factory=list)
@@ -95,6 +97,11 @@ class StudyRecord:
     """Suggestions turned down because another trial has the same variant; not trials."""
     audit: dict[str, Any] | None = None
     """``Audit.as_dict``; None where a study has none."""
+    final: dict[str, Any] | None = None
+    """What came after the search: ``winner``, ``reference`` (numbers), ``selection``, ``refit``,
+    ``model`` (path in the study's folder), ``model_digest``, ``estimates`` (number to
+    ``corrected_f_med`` and ``cross_validated_f_med``), ``notes``, ``complete`` (complete trials at
+    that time); see ``finalists.stage.conclude``. None before."""
     retest: dict[str, Any] | None = None
     """The stored retest: ``number``, ``images``, ``groups``, ``confusion``, ``sensitivity``,
     ``specificity``, ``f_med``, ``accuracy``, ``intervals``, ``effective_images``, ``uses``,

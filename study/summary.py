@@ -42,10 +42,49 @@ def best_so_far(trial: TrialRecord) -> float | None:
     return max((value for value in trial.progress if math.isfinite(value)), default=None)
 
 
-def winner(record: StudyRecord) -> TrialRecord | None:
-    """Return the best complete trial, or None: a pruned or failed trial never wins."""
+def leader(record: StudyRecord) -> TrialRecord | None:
+    """Return the first of the ranking, or None: a pruned or failed trial never leads."""
     first = next(iter(ranked(record)), None)
     return first if first is not None and first.state == "complete" else None
+
+
+def winner(record: StudyRecord) -> TrialRecord | None:
+    """Return the trial that the study names: among the finalists, or else the leader.
+
+    What was named before other trials were completed no longer counts.
+    """
+    if record.final is not None and is_settled(record):
+        named = [trial for trial in record.trials if trial.number == record.final["winner"]]
+        if named and named[0].state == "complete":
+            return named[0]
+    return leader(record)
+
+
+def is_settled(record: StudyRecord) -> bool:
+    """Tell whether a winner was named since the last trial was completed."""
+    return record.final is not None and record.final["complete"] == counts(record)["complete"]
+
+
+def reference(record: StudyRecord) -> TrialRecord | None:
+    """Return the trial of the reference network that stands beside the winner, if it is complete.
+
+    It is the best of those with trial 0's variant where finalists were trained, else trial 0.
+    """
+    number = (record.final or {}).get("reference") if is_settled(record) else None
+    wanted = 0 if number is None else number
+    found = [trial for trial in record.trials if trial.number == wanted]
+    return found[0] if found and found[0].state == "complete" else None
+
+
+def estimates(record: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
+    """Return ``corrected_f_med`` and ``cross_validated_f_med`` of winner or reference, or None.
+
+    The first is ``value``, ``low``, ``high`` (95 % interval) and ``from`` (``folds`` or
+    ``validation``), the second ``mean``, ``standard_error`` and ``folds``.
+    """
+    found = (record.final or {}).get("estimates", {}) if is_settled(record) else {}
+    own = found.get(str(trial.number), {})
+    return {key: own.get(key) for key in ("corrected_f_med", "cross_validated_f_med")}
 
 
 def repeats(record: StudyRecord) -> dict[int, tuple[int, float]]:
@@ -88,7 +127,7 @@ def document(
     ``report`` is the path of the page, ``seconds`` the duration of the command. A figure that is
     not a finite number becomes None.
     """
-    best = winner(record)
+    best, other = winner(record), reference(record)
     found: dict[str, Any] = _plain(
         {
             "study": record.name,
@@ -109,6 +148,8 @@ def document(
             },
             "ranking": [_entry(trial) for trial in ranked(record)],
             "winner": None if best is None else _winner(record, best),
+            "reference": None if other is None else _winner(record, other),
+            "selection": _selection(record),
             "retest": record.retest,
             "report": report,
             "seconds": seconds,
@@ -166,8 +207,24 @@ def _winner(record: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     times, mean = repeats(record).get(trial.number, (1, trial.validation_f_med))
     return {
         **_entry(trial),
+        **estimates(record, trial),
         "scores": trial.scores,
         "same_variant": {"trials": times, "mean_validation_f_med": mean},
+    }
+
+
+def _selection(record: StudyRecord) -> dict[str, Any] | None:
+    """Return how the winner was named; None before it was."""
+    if record.final is None or not is_settled(record):
+        return None
+    refit = record.final.get("refit")
+    network = "search" if not (refit or {}).get("model") else "refit"
+    keys = ("model", "model_digest", "notes")
+    return {
+        **record.final["selection"],
+        "refit": refit,
+        "network": network,
+        **{key: record.final.get(key) for key in keys},
     }
 
 

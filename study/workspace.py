@@ -57,6 +57,10 @@ class StudyFolder:
         """The network of one trial at its best epoch; kept for the best few."""
         return self.trial(number) / "model.keras"
 
+    def out_of_fold(self, number: int) -> Path:
+        """What a finalist's fold networks say of all images but the test part's."""
+        return self.path / "folds" / f"{number}.npz"
+
     @property
     def export(self) -> Path:
         """The winner, exported."""

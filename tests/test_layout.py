@@ -18,13 +18,14 @@ PACKAGE = Path(study.__file__).parent
 FLOORS = (
     {
         *("__init__", "errors", "variant", "space", "protocol"),
-        *("records", "attempts", "stored_trials", "metrics", "seeds", "files", "workspace"),
+        *("records", "attempts", "stored_trials", "metrics", "seeds", "files", "text", "workspace"),
     },
     {"dataset", "model", "ledger"},
     {"training", "summary"},
     {"search", "evaluation"},
+    {"finalists"},
     {"report"},
-    {"cli", "__main__"},
+    {"cli", "api", "__main__"},
 )
 """The rooms: a file imports from its own room and from lower floors."""
 
@@ -33,6 +34,8 @@ SIDEWAYS = {
     ("model", "dataset"),
     # The entry point is a file of its own only because Python looks for it there.
     ("__main__", "cli"),
+    # What notebooks import from the package itself, when they do.
+    ("__init__", "api"),
 }
 """The only imports between two rooms of one floor, above the ground floor."""
 

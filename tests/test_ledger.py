@@ -56,7 +56,7 @@ from study.ledger import Ledger
 ledger = Ledger.open(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
-while waiting := ledger.open_ordinals(24):
+while waiting := ledger.open_ordinals(range(24)):
     trial = ledger.optuna_study.ask()
     if ledger.claim(trial, waiting[0]):
         ledger.optuna_study.tell(trial, 0.5, state=TrialState.COMPLETE)
@@ -129,12 +129,12 @@ def test_of_many_threads_that_ask_for_one_trial_one_gets_it(ledger: Ledger, tmp_
 
 def test_a_trial_that_is_taken_or_has_ended_is_not_given_again(ledger: Ledger) -> None:
     trial = take(ledger, 0)
-    assert ledger.open_ordinals(3) == [1, 2]
-    assert ledger.unfinished(3) == 3
+    assert ledger.open_ordinals(range(3)) == [1, 2]
+    assert ledger.unfinished(range(3)) == 3
     assert not ledger.claim(ledger.optuna_study.ask(), 0)
     complete(ledger, trial)
     assert not ledger.claim(ledger.optuna_study.ask(), 0)
-    assert ledger.unfinished(3) == 2
+    assert ledger.unfinished(range(3)) == 2
     assert ledger.read().trials[0].attempts == 1
 
 
@@ -155,13 +155,13 @@ def test_an_interrupted_trial_is_open_again_however_often(ledger: Ledger) -> Non
         found = ledger.read().trials[0]
         assert (found.state, found.attempts) == ("interrupted", attempt + 1)
         assert found.cause == "the run was stopped from outside"
-        assert ledger.open_ordinals(1) == [0]
+        assert ledger.open_ordinals(range(1)) == [0]
 
 
 def test_a_trial_that_fails_is_tried_once_more_and_then_has_failed(ledger: Ledger) -> None:
     ledger.drop(take(ledger, 0).number, "error", "first")
     assert state(ledger, 0) == "interrupted"
-    assert ledger.open_ordinals(1) == [0]
+    assert ledger.open_ordinals(range(1)) == [0]
     ledger.drop(take(ledger, 0).number, "interrupted", "between")
     ledger.drop(take(ledger, 0).number, "error", "second")
     found = ledger.read().trials[0]
@@ -170,7 +170,7 @@ def test_a_trial_that_fails_is_tried_once_more_and_then_has_failed(ledger: Ledge
         3,
         "second (first attempt: first)",
     )
-    assert ledger.open_ordinals(1) == []
+    assert ledger.open_ordinals(range(1)) == []
     assert not ledger.claim(ledger.optuna_study.ask(), 0)
 
 
@@ -205,7 +205,7 @@ def test_suggestions_that_were_turned_down_are_not_trials(ledger: Ledger) -> Non
     assert dict(ledger.look().turned_down["infeasible"]) == {4: 1}
     record = ledger.read()
     assert (record.trials, record.infeasible) == ([], 1)
-    assert 4 in ledger.open_ordinals(5)
+    assert 4 in ledger.open_ordinals(range(5))
 
 
 def test_a_study_reads_as_it_was_written(ledger: Ledger, tmp_path: Path) -> None:
@@ -271,6 +271,22 @@ def test_trials_that_are_read_at_once_are_what_optuna_reads(ledger: Ledger) -> N
     assert found[1].value == 0.1 + 0.2
     assert len(found) == 7
     assert repr(ledger.read_once()) == repr(ledger.read())
+
+
+def test_a_later_stage_has_attempts_of_its_own_in_the_same_file(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """Neither counts the other's; opened again, both are there."""
+    complete(ledger, take(ledger, 0))
+    stage = ledger.stage("finalists")
+    assert stage.open_ordinals(range(2)) == [0, 1]
+    complete(stage, take(stage, 1), score=0.25)
+    assert [trial.number for trial in ledger.read().trials] == [0]
+    again = Ledger.open(tmp_path)
+    assert again.read() == ledger.read()
+    assert again.stage("finalists").open_ordinals(range(2)) == [0]
+    assert again.stage("finalists").look().records()[0].number == 1
+    again.close()
 
 
 def test_a_ledger_of_a_newer_program_is_refused(ledger: Ledger, tmp_path: Path) -> None:
@@ -402,7 +418,7 @@ def test_a_ledger_that_watched_knows_what_one_just_opened_reads(
     for _ in range(60):
         ordinal = rng.randrange(8)
         match rng.choice(["take", "complete", "prune", "drop", "turn down", "conflict", "report"]):
-            case "take" if ordinal in ledger.open_ordinals(8):
+            case "take" if ordinal in ledger.open_ordinals(range(8)):
                 running[ordinal] = take(ledger, ordinal)
             case "complete" if ordinal in running:
                 complete(ledger, running.pop(ordinal))
@@ -421,13 +437,13 @@ def test_a_ledger_that_watched_knows_what_one_just_opened_reads(
                 running[ordinal].report(0.4, 2)
         fresh = Ledger.open(tmp_path)
         assert ledger.read() == fresh.read()
-        assert ledger.open_ordinals(8) == fresh.open_ordinals(8)
+        assert ledger.open_ordinals(range(8)) == fresh.open_ordinals(range(8))
         fresh.close()
 
 
 def test_a_trial_that_diverged_is_not_tried_again(ledger: Ledger) -> None:
     ledger.drop(take(ledger, 0).number, "diverged", "the loss is not a number")
-    assert (state(ledger, 0), ledger.open_ordinals(1)) == ("failed", [])
+    assert (state(ledger, 0), ledger.open_ordinals(range(1))) == ("failed", [])
 
 
 def test_attributes_are_read_whether_written_in_one_go_or_one_by_one(ledger: Ledger) -> None:

@@ -86,13 +86,15 @@ def last_failure(record: StudyRecord) -> str | None:
     if not failed:
         return None
     last = max(failed, key=lambda trial: trial.ended or trial.started or "")
-    return printable(f"trial {last.number}: {last.cause}")
+    return printable(f"{last.label or f'trial {last.number}'}: {last.cause}")
 
 
 def in_short(trial: TrialRecord) -> str:
     """Return a variant in as few words as tell it from others, what matters most first."""
     if not trial.variant:
         return "being chosen"
+    if trial.label is not None:
+        return trial.label
     it = Variant(**trial.variant)
     dense = "no dense" if not it.dense_layers else f"dense {it.dense_layers}x{it.dense_width}"
     optimizer = {"sgd": "SGD", "rmsprop": "RMSprop"}.get(it.optimizer, it.optimizer.capitalize())

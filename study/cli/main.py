@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from study import __version__
-from study.cli import browse, dashboard, data, model, results, run
+from study.cli import browse, dashboard, data, export, predict, results, retest, run
 from study.cli.terminal import printable
 from study.errors import StudyError
 
@@ -31,8 +31,9 @@ app.command("report")(results.report)
 app.command("browse")(browse.browse)
 app.command("compare")(browse.compare)
 app.command("dashboard")(dashboard.dashboard)
-app.command("export")(model.export)
-app.command("predict")(model.predict)
+app.command("retest")(retest.retest)
+app.command("export")(export.export)
+app.command("predict")(predict.predict)
 app.add_typer(data.app, name="data")
 
 # typer carries click inside; this is its name for what a user typed wrong.

@@ -6,16 +6,20 @@ import os
 import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from study.errors import SettingsError
+from study.errors import SettingsError, near_miss
 from study.search.strategy import DEFAULT_PRUNER, PRUNERS, SAMPLERS, search_settings
+
+if TYPE_CHECKING:
+    from study.finalists.choose import FinalistSettings
 
 in_data = partial(typer.Option, rich_help_panel="Data")
 in_protocol = partial(typer.Option, rich_help_panel="Protocol")
 in_search = partial(typer.Option, rich_help_panel="Search")
+in_winner = partial(typer.Option, rich_help_panel="Winner")
 in_workers = partial(typer.Option, rich_help_panel="Workers")
 in_output = partial(typer.Option, rich_help_panel="Output")
 """Options in the panels of a long help."""
@@ -65,6 +69,8 @@ NoImages = Annotated[
     in_output("--no-images", help="A report without any picture of the data, to be passed on."),
 ]
 LARGEST_SEED = 2**31 - 1
+
+MOST_FINALISTS, MOST_FOLDS = 20, 20
 
 LEAST_MEMORY_MB = 500
 """Resident memory of a worker that has loaded the training library and nothing else, about."""
@@ -152,6 +158,39 @@ def parse_search(
     never = no_pruning or (quick and pruner is None)
     chosen = DEFAULT_PRUNER if pruner is None else pruner
     return search_settings(sampler, None if never else chosen)
+
+
+def parse_finalists(
+    *, finalists: int, folds: int | None, fold_seeds: int, select: str, refit: str
+) -> FinalistSettings:
+    """Return what comes after the search.
+
+    Raises ``SettingsError`` for numbers and words that cannot be.
+    """
+    from study.finalists.choose import FEWEST_FOLDS, FinalistSettings
+
+    if not 0 <= finalists <= MOST_FINALISTS:
+        raise SettingsError(f"--finalists: found {finalists}; allowed: 0 to {MOST_FINALISTS}")
+    if folds is not None and not FEWEST_FOLDS <= folds <= MOST_FOLDS:
+        raise SettingsError(
+            f"--folds: found {folds}; allowed: {FEWEST_FOLDS} to {MOST_FOLDS}: one scores, one "
+            "stops the training, the others train"
+        )
+    check_count("--fold-seeds", fold_seeds)
+    if select not in ("best", "one-se"):
+        raise SettingsError(
+            f"--select: found {select!r}{near_miss(select, ['best', 'one-se'])}; allowed: best, "
+            "one-se"
+        )
+    if refit not in ("yes", "no"):
+        raise SettingsError(f"--refit: found {refit!r}; allowed: yes, no")
+    return FinalistSettings(
+        finalists=finalists,
+        folds=folds,
+        fold_seeds=fold_seeds,
+        rule="best" if select == "best" else "one-se",
+        refit=refit == "yes",
+    )
 
 
 def check_seed(seed: int) -> None:

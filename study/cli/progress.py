@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,7 +13,15 @@ from rich.markup import escape
 from study.cli.terminal import printable
 from study.records import StudyRecord, TrialRecord
 from study.search.limits import FLAT_GAIN, FLAT_TRIALS
-from study.summary import best_so_far, counts, winner
+from study.summary import (
+    best_so_far,
+    counts,
+    estimates,
+    is_settled,
+    leader,
+    reference,
+    winner,
+)
 from study.variant import Variant
 
 MOST_LEFT_OUT = 10
@@ -66,38 +75,98 @@ def left_out_lines(skipped: Sequence[Sequence[str]]) -> list[str]:
 
 
 def closing_lines(record: StudyRecord) -> list[str]:
-    """Return the outcome: the winner, and its retest."""
+    """Return the outcome: the winner, its three figures beside the reference's, its retest."""
     best = winner(record)
     if best is None:
         return []
     positive = printable(str(record.dataset["positive"]))
+    named = "Winner" if is_settled(record) else "Best"
     lines = [
-        f"Best: trial {best.number}, validation F_med {score(best.validation_f_med)} (positive "
-        f"class {positive}): {Variant(**best.variant).in_words()}"
+        f"{named}: trial {best.number}, validation F_med {score(best.validation_f_med)} (positive "
+        f"class {positive}): {Variant(**best.variant).in_words()}",
+        *final_lines(record),
     ]
-    if record.retest:
-        found = record.retest
-        low, high = found["intervals"]["f_med"]
-        other = (
-            "" if found["number"] == best.number else f" of trial {found['number']}, not the best"
-        )
-        lines.append(
-            f"Retest{other} on {found['images']} images in {found['groups']} groups: F_med "
-            f"{score(found['f_med'])} (95 % interval {low:.2f} to {high:.2f}), sensitivity "
-            f"{score(found['sensitivity'])}, specificity {score(found['specificity'])}; test "
-            f"part used {found['uses']} time{'s' if found['uses'] > 1 else ''}"
-        )
+    return [*lines, retest_line(record)] if record.retest else lines
+
+
+def final_lines(record: StudyRecord) -> list[str]:
+    """Return what came after the search; nothing before that."""
+    if record.final is None or not is_settled(record):
+        return []
+    lines = [str(note) for note in record.final["notes"]]
+    best, other = winner(record), reference(record)
+    shown = {trial.number: trial for trial in (best, other) if trial is not None}
+    for number, trial in shown.items():
+        name = "the reference network" if number != (best and best.number) else "the winner"
+        lines.append(f"Of {name}, trial {number}: {_three(record, trial)}")
+    refit = record.final.get("refit")
+    if refit:
+        lines.append(_refit_line(refit))
     return lines
+
+
+def _three(record: StudyRecord, trial: TrialRecord) -> str:
+    found = estimates(record, trial)
+    corrected, across = found["corrected_f_med"], found["cross_validated_f_med"]
+    said = [f"search {score(trial.validation_f_med)} (augmented images, chosen by this)"]
+    if corrected:
+        source = "the folds" if corrected["from"] == "folds" else "validation"
+        said.append(
+            f"corrected {score(corrected['value'])} (plain images, from {source}; 95 % interval "
+            f"{corrected['low']:.2f} to {corrected['high']:.2f})"
+        )
+    if across:
+        error = across["standard_error"]
+        spread = "" if error is None else f", standard error {error:.3f}"
+        said.append(f"cross-validated {score(across['mean'])} ({across['folds']} folds{spread})")
+    return "; ".join(said)
+
+
+def _refit_line(refit: Mapping[str, Any]) -> str:
+    tried = len(refit["attempts"])
+    scores = ", ".join(score(item["train_f_med"]) for item in refit["attempts"])
+    reached = f"train F_med {scores}, needed {score(refit['needed'])}"
+    if refit["model"] is None:
+        return (
+            f"Its final network is the search's own: trained on training and validation with "
+            f"{tried} seeds it did not learn enough ({reached})"
+        )
+    return (
+        f"Its final network was trained on training and validation for {refit['epochs']} epochs "
+        f"({reached})"
+    )
+
+
+def retest_line(record: StudyRecord) -> str:
+    """Return the retest in a line."""
+    found, best = record.retest or {}, winner(record)
+    low, high = found["intervals"]["f_med"]
+    other = (
+        ""
+        if best is not None and found["number"] == best.number
+        else f" of trial {found['number']}, not the best"
+    )
+    return (
+        f"Retest{other} on {found['images']} images in {found['groups']} groups: F_med "
+        f"{score(found['f_med'])} (95 % interval {low:.2f} to {high:.2f}), sensitivity "
+        f"{score(found['sensitivity'])}, specificity {score(found['specificity'])}; test "
+        f"part used {found['uses']} time{'s' if found['uses'] > 1 else ''}"
+    )
 
 
 def trial_line(trial: TrialRecord, record: StudyRecord, *, place: int) -> str:
     """Return one line on a trial that was the ``place``-th to end."""
-    head = f"[{place}/{record.requested}] trial {trial.number} {trial.state}"
+    head = f"[{place}/{record.requested}] {_name(trial)} {trial.state}"
     if trial.state == "failed":
         return printable(f"{head}: {trial.cause}")
+    if trial.label is not None and trial.validation_f_med is None and trial.scores:
+        return printable(
+            f"{head}: train F_med {score(trial.train_f_med)} after {trial.epochs} epochs, "
+            f"{duration(trial.seconds)}; {Variant(**trial.variant).in_words()}"
+        )
     # It is complete and its score is 0: without a word that would look like bad luck.
     head += ", dead (train F_med stayed 0)" if trial.stopped_by == "dead" else ""
-    best = winner(record)
+    best = leader(record) if trial.label is None else None
     tail = f"; best {score(best.validation_f_med)} (trial {best.number})" if best else ""
     at = "" if trial.best_epoch is None else f" at epoch {trial.best_epoch} of {trial.epochs}"
     return (
@@ -106,10 +175,14 @@ def trial_line(trial: TrialRecord, record: StudyRecord, *, place: int) -> str:
     )
 
 
+def _name(trial: TrialRecord) -> str:
+    return trial.label or f"trial {trial.number}"
+
+
 def running_line(record: StudyRecord, outlook: Outlook) -> str:
     """Return one line on what runs: a sign of life between the ends of trials."""
     running = [
-        f"trial {trial.number} at epoch {len(trial.progress)}, best {score(best_so_far(trial))}"
+        f"{_name(trial)} at epoch {len(trial.progress)}, best {score(best_so_far(trial))}"
         for trial in record.trials
         if trial.state == "running"
     ]

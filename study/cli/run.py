@@ -6,30 +6,27 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from study.cli import options
 from study.cli.fetch import user_cache
-from study.errors import SettingsError, StudyError
+from study.errors import SettingsError
 from study.search.limits import FLAT_GAIN, FLAT_TRIALS, Budget, TrialLimits
 from study.search.strategy import DEFAULT_SAMPLER
 
 if TYPE_CHECKING:
-    from study.cli.watching import Run
-    from study.ledger import Ledger
     from study.protocol import Protocol
-    from study.records import StudyRecord
-    from study.search.driver import Interruption
-    from study.workspace import StudyFolder
 
 QUICK: dict[str, Any] = {"epochs": 10, "samples_per_epoch": 2000, "validation_samples": 400}
 QUICK_TRIALS = 8
 FULL_TRIALS = 100
 REPORT_SECONDS = 60.0
+
+SEARCH_SHARE = 0.75
+"""Of ``--timeout``, where finalists follow, which take at most a third of what the search took."""
 
 
 def run(
@@ -90,8 +87,8 @@ def run(
         str | None,
         options.in_search(
             metavar="TIME",
-            help="End after this time (`90s`, `10m`, `2h`, `1h30m`), retest the best complete "
-            "trial and report; the same line goes on, and another winner is retested again.",
+            help="End after about this time (`90s`, `10m`, `2h`, `1h30m`), a quarter of which is "
+            "kept for the finalists; the same line goes on, and another winner is retested again.",
         ),
     ] = None,
     stop_when_flat: Annotated[
@@ -102,6 +99,44 @@ def run(
             f"less than {FLAT_GAIN}; then retest and report.",
         ),
     ] = False,
+    finalists: Annotated[
+        int,
+        options.in_winner(
+            help="The best complete trial of so many bands of network size is trained again over "
+            "folds of training and validation, beside the reference network, for at most a third "
+            "of the search's time; 0 names the winner by validation alone."
+        ),
+    ] = 5,
+    folds: Annotated[
+        int | None,
+        options.in_winner(help="Folds, of whole groups [default: 5; fewer where that is needed]."),
+    ] = None,
+    fold_seeds: Annotated[
+        int, options.in_winner(help="Divisions into folds, each with other seeds.")
+    ] = 1,
+    outer_folds: Annotated[
+        int | None,
+        options.in_winner(
+            metavar="K",
+            help="Nested: the whole procedure once for each of K folds of all images, judged on "
+            "that fold, and pooled: the number for a paper, at K times the cost.",
+        ),
+    ] = None,
+    select: Annotated[
+        str,
+        options.in_winner(
+            help="`one-se`: the least complex finalist within one standard error of the best; "
+            "`best`: the best."
+        ),
+    ] = "one-se",
+    refit: Annotated[
+        str,
+        options.in_winner(
+            metavar="yes|no",
+            help="Train the winner's final network on training and validation, or take the "
+            "search's own.",
+        ),
+    ] = "yes",
     jobs: Annotated[
         int | None,
         options.in_workers(
@@ -138,7 +173,7 @@ def run(
     ] = False,
     as_json: options.AsJson = False,
 ) -> int:
-    """Search, rank, retest and report; the same line again goes on where it stopped.
+    """Search, name a winner, retest it and report; the same line again goes on where it stopped.
 
     For example `study run --quick`, or `study run --data images/ --trials 100 --jobs 2`.
     """
@@ -146,9 +181,13 @@ def run(
     trials = trials if trials is not None else (QUICK_TRIALS if quick else FULL_TRIALS)
     options.check_count("--trials", trials)
     options.check_count("--jobs", jobs)
+    settings = options.parse_finalists(
+        finalists=finalists, folds=folds, fold_seeds=fold_seeds, select=select, refit=refit
+    )
+    seconds = options.parse_duration("--timeout", timeout)
     budget = Budget(
         trials=trials,
-        seconds=options.parse_duration("--timeout", timeout),
+        seconds=seconds and seconds * (SEARCH_SHARE if settings.finalists else 1.0),
         stop_when_flat=stop_when_flat,
     )
     limits = TrialLimits(
@@ -168,19 +207,32 @@ def run(
     chosen |= {"fit": fit, "resize_filter": resize_filter}
     protocol = _protocol(image_size, {**(QUICK if quick else {}), **chosen}, quick=quick)
 
+    from study.cli.nested import NestedRun, outer_setups
     from study.cli.progress import interrupted_line, say
+    from study.cli.stages import Order, StudyRun
     from study.cli.terminal import saying
-    from study.cli.watching import Run
     from study.dataset.sources.opening import MOST_UNREADABLE, open_source
-    from study.search.driver import interruptible, only_driver
-    from study.search.resources import default_jobs
-    from study.search.setup import changed_search, make_setup, open_study, take_up
+    from study.finalists.folds import check_folds
+    from study.search.driver import interruptible
+    from study.search.setup import make_setup
     from study.space import find_space
     from study.workspace import CACHE
 
-    command = shlex.join(["study", *sys.argv[1:]])
-    searched = find_space(space)
-    ledger: Ledger | None = None
+    order = Order(
+        command=shlex.join(["study", *sys.argv[1:]]),
+        budget=budget,
+        limits=limits,
+        search=search,
+        settings=settings,
+        jobs=jobs,
+        runs=runs,
+        reports=reports,
+        report_seconds=refresh_seconds or REPORT_SECONDS,
+        images=not no_images,
+        quiet=quiet,
+    )
+    make = partial(make_setup, protocol=protocol, space=find_space(space), seed=seed)
+    work: StudyRun | NestedRun | None = None
     try:
         with interruptible() as interruption:
             with nullcontext() if quiet else saying("Reading the images"):
@@ -193,42 +245,30 @@ def run(
                     most_unreadable=0.0 if strict else MOST_UNREADABLE,
                 )
             options.check_writable("--reports", reports)
-            noted: dict[str, Any] = {"command": command, "requested": budget.trials}
-            noted["search"] = search
             with nullcontext() if quiet else saying("Dividing and auditing them"):
-                setup = make_setup(
-                    source, split=split, ratio=shares, protocol=protocol, space=searched, seed=seed
-                )
-                folder, ledger = open_study(runs, name, setup, **noted)
-            trained = sum(row.part in ("train", "validation") for row in setup.manifest.rows)
-            most = jobs or default_jobs(searched, protocol, trained)
-            with only_driver(folder):
-                changed = changed_search(ledger.read(), search)
-                if changed and not quiet:
-                    say([changed])
-                take_up(ledger, setup, **noted)
-                run = Run(
-                    # As many workers as there is work for: they share the cores.
-                    jobs=max(1, min(most, ledger.unfinished(budget.trials))),
-                    budget=budget,
-                    limits=limits,
-                    report_seconds=refresh_seconds or REPORT_SECONDS,
-                    quiet=quiet,
-                )
-                write = partial(_write_report, folder, reports, images=not no_images)
-                why = _search_and_retest(folder, ledger, run, write, interruption)
-                record = ledger.read()
+                if outer_folds is not None:
+                    setups = outer_setups(source, outer_folds, split, shares, make, seed)
+                else:
+                    setups = [make(source, split=split, ratio=shares)]
+                if settings.finalists and settings.folds is not None:
+                    for setup in setups:
+                        check_folds(setup.manifest, settings.folds)
+                if outer_folds is None:
+                    work = StudyRun(setups[0], order, name)
+                else:
+                    work = NestedRun(setups, order, name)
+            work.carry_out(interruption)
     except KeyboardInterrupt:
-        say([interrupted_line(None if ledger is None else ledger.read(), command)])
+        record = None if work is None or work.ledger is None else work.ledger.read()
+        say([interrupted_line(record, order.command)])
         return 130
-    page = write(record)
+    found, page, lines = work.outcome()
     _write_index(runs, reports)
     if as_json:
-        from study.summary import document
-
         seconds = round(time.monotonic() - started, 2)
-        print(json.dumps(document(record, report=str(page), seconds=seconds), allow_nan=False))
-    _say_end(record, page, why, command)
+        print(json.dumps({**found, "report": str(page), "seconds": seconds}, allow_nan=False))
+    say([*lines, f"Report: {page}"])
+    work.check()
     return 0
 
 
@@ -241,79 +281,7 @@ def _protocol(image_size: str, budgets: dict[str, Any], *, quick: bool) -> Proto
     return Protocol(image_width=int(width), image_height=int(height), quick=quick, **budgets)
 
 
-def _search_and_retest(
-    folder: StudyFolder,
-    ledger: Ledger,
-    run: Run,
-    write: Callable[..., Path],
-    interruption: Interruption,
-) -> str:
-    """Search, retest the best complete trial, and return why the search ended.
-
-    ``write`` writes the report of a record.
-    """
-    from study.cli.quiet import quiet_backend
-    from study.cli.watching import watching
-    from study.evaluation.retest import retest
-    from study.report.refresh import ReportRefresh
-    from study.search.driver import run_search
-
-    record = ledger.read()
-    write(record)
-    refreshing = ReportRefresh(
-        write,
-        seconds=run.report_seconds,
-        on_error=lambda message: print(f"study: {message}", file=sys.stderr),
-    )
-    try:
-        with watching(record, run) as show, refreshing as refresh:
-
-            def tick(record: StudyRecord) -> None:
-                show(record)
-                refresh.tick(record)
-
-            why = run_search(
-                folder,
-                ledger,
-                budget=run.budget,
-                jobs=run.jobs,
-                limits=run.limits,
-                interruption=interruption,
-                on_tick=tick,
-            )
-            interruption.check()
-            show(ledger.read(), doing="retesting the best")
-            with quiet_backend():
-                retest(folder, ledger)
-    except KeyboardInterrupt:
-        with suppress(Exception):  # how to go on matters more than the page
-            write(ledger.read())
-        raise
-    return why
-
-
-def _write_report(folder: StudyFolder, reports: Path, record: StudyRecord, **settings: Any) -> Path:
-    from study.report.page import write_report
-
-    out_dir = reports / record.name
-    return write_report(record, study_dir=folder.path, out_dir=out_dir, **settings)
-
-
 def _write_index(runs: Path, reports: Path) -> None:
     from study.report.library import write_index
 
     write_index(runs, reports)
-
-
-def _say_end(record: StudyRecord, page: Path, why: str, command: str) -> None:
-    """Say what came of it; ``StudyError`` when nothing did, though there was time."""
-    from study.cli.progress import closing_lines, end_line, say
-    from study.summary import counts
-
-    end = end_line(record, why, command)
-    say([*closing_lines(record), *([end] if end else []), f"Report: {page}"])
-    state = counts(record)
-    if not state["complete"] and (why != "timeout" or state["failed"]):
-        raise StudyError(
-            f"study {record.name}: no trial was completed; `study show {record.name}` says why"
-        )

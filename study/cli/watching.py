@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, TextIO
@@ -69,16 +69,22 @@ class Run:
 
 
 @contextmanager
-def watching(record: StudyRecord, run: Run) -> Iterator[Show]:
-    """Say what is studied, then give a function that shows the study as it goes on."""
+def watching(
+    record: StudyRecord, run: Run, *, opening: Sequence[str] | None = None
+) -> Iterator[Show]:
+    """Say what is studied, then give a function that shows the study as it goes on.
+
+    ``opening`` are lines to say instead.
+    """
     console = Console(stderr=True, highlight=False)
     if run.quiet:
-        findings = (record.audit or {}).get("findings", [])
+        findings = (record.audit or {}).get("findings", []) if opening is None else []
         for line in finding_lines(item for item in findings if item["grade"] == "error"):
             console.print(line, soft_wrap=True)
         yield _Lines(record, run)
         return
-    opening = [*opening_lines(record), escape(search_line(record, run.jobs))]
+    if opening is None:
+        opening = [*opening_lines(record), escape(search_line(record, run.jobs))]
     for line in opening:
         console.print(line, soft_wrap=not console.is_terminal)
     if not console.is_terminal:
@@ -88,7 +94,7 @@ def watching(record: StudyRecord, run: Run) -> Iterator[Show]:
         keys_ignored(sys.stdin),
         Live(console=console, auto_refresh=False, transient=True) as live,
     ):
-        show = _View(live, record, run, opening)
+        show = _View(live, record, run, list(opening))
         show(record)
         yield show
 

@@ -31,8 +31,10 @@ class PartArrays:
     """(n,), relative to the root."""
 
 
-def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> PartArrays:
-    """Decode the images of one part at the protocol's size; no other image is decoded.
+def load_part(
+    manifest: Manifest, root: Path, part: str | tuple[str, ...], protocol: Protocol
+) -> PartArrays:
+    """Decode the images of one part, or of several, at the protocol's size, and no other image.
 
     ``root`` is that of the source: a folder, or a packed file.
 
@@ -41,7 +43,8 @@ def load_part(manifest: Manifest, root: Path, part: str, protocol: Protocol) -> 
     """
     rows = sorted_part(manifest, part)
     if not rows:
-        raise DataError(f"the split has no {part} part")
+        name = part if isinstance(part, str) else " or ".join(part)
+        raise DataError(f"the split has no {name} part")
     store = open_store(root)
     images = np.empty((len(rows), *protocol.image_shape), dtype=np.uint8)
     for image, row in zip(images, rows, strict=True):

@@ -18,11 +18,13 @@ from study.dataset.split import (
     PARTS,
     RATIO,
     complete_given,
+    grouped_folds,
     split_grouped,
     split_random,
 )
 from study.errors import DataError, SettingsError, near_miss
 from study.files import write_text
+from study.seeds import derive
 
 COLUMNS = ("path", "label", "group", "part", "sha256")
 
@@ -142,6 +144,38 @@ def make_manifest(
     )
 
 
+def outer_manifests(
+    source: Source, *, folds: int, ratio: tuple[int, int, int] | None = None, seed: int
+) -> list[Manifest]:
+    """Return one manifest for each of several folds of whole groups: its test part is that fold.
+
+    The other folds are training and validation, divided by groups in the shares that ``ratio``
+    gives these two. Every image is in one test part.
+
+    Raises ``DataError`` when the groups do not allow as many folds.
+    """
+    groups, grouping = _groups_of(source)
+    labels = [image.label for image in source.images]
+    try:
+        fold_of = grouped_folds(labels, groups, folds=folds, seed=derive(seed, "outer"))
+        parts = [
+            complete_given(
+                ["test" if own == fold else "train" for own in fold_of],
+                labels,
+                groups,
+                ratio=ratio or RATIO,
+                seed=derive(seed, "outer", fold),
+            )
+            for fold in range(folds)
+        ]
+    except DataError as error:
+        raise DataError(f"{source.root}: {error}") from error
+    return [
+        _manifest(source, groups, own, kind="grouped", grouping=grouping, ratio=_words(ratio))
+        for own in parts
+    ]
+
+
 def undivided(source: Source) -> Manifest:
     """Return a manifest of images that cannot be divided: all are in the part ``UNDIVIDED``."""
     groups, grouping = _groups_of(source)
@@ -217,9 +251,10 @@ def _given_parts(
     return complete_given(given, labels, groups, ratio=ratio or RATIO, seed=seed)
 
 
-def sorted_part(manifest: Manifest, part: str) -> list[ManifestRow]:
-    """Return the rows of one part by path: the order in which its images are held in memory."""
-    return sorted((row for row in manifest.rows if row.part == part), key=lambda row: row.path)
+def sorted_part(manifest: Manifest, part: str | tuple[str, ...]) -> list[ManifestRow]:
+    """Return the rows of one part, or of several, by path: the order of images in memory."""
+    parts = (part,) if isinstance(part, str) else part
+    return sorted((row for row in manifest.rows if row.part in parts), key=lambda row: row.path)
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from study import metrics
+from study import __version__, metrics
 from study.dataset.arrays import PartArrays, load_part
-from study.dataset.images import file_digest
 from study.dataset.manifest import Manifest
-from study.errors import LedgerError, in_a_line
+from study.errors import in_a_line
+from study.evaluation.final import final_model
 from study.evaluation.intervals import retest_intervals
 from study.files import replacing
 from study.ledger import Ledger, now
@@ -25,12 +25,13 @@ GALLERY = 24
 """Most misclassified images that are kept with what the network looked at."""
 
 
-def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
-    """Evaluate the winner on the un-augmented test part and store the answer in the ledger.
+def retest(folder: StudyFolder, ledger: Ledger, *, again: bool = False) -> dict[str, Any] | None:
+    """Evaluate the winner's network on the plain test part and store the answer in the ledger.
 
-    Asked again for the same network, the stored answer is repeated and the test part stays shut;
-    another winner opens it once more, which ``uses`` counts. None when nothing can be retested:
-    no complete trial, or no test part.
+    The test part is opened once. Asked again for the same network, the stored answer is repeated;
+    another network, or ``again``, opens it once more. Each opening is noted in the ledger before
+    anything is evaluated, and ``uses`` counts them. None when nothing can be retested: no complete
+    trial, or no test part.
 
     The folder receives ``test_predictions.npz``, n test images: ``probability`` of the positive
     class, ``label`` (1 is the positive class), ``group`` (a number), ``group_name``, ``path``, all
@@ -40,15 +41,11 @@ def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
     Raises ``LedgerError`` when the winner's network is gone, ``DataError`` when an image changed.
     """
     record = ledger.read()
-    best = winner(record)
-    if best is None or "test" not in record.split["parts"]:
+    if winner(record) is None or "test" not in record.split["parts"]:
         return None
-    model = folder.model(best.number)
-    if not model.is_file():
-        raise LedgerError(f"{model}: the network of the winner is missing; it cannot be retested")
-    digest = file_digest(model)
+    model = final_model(folder, record)
     before = record.retest or {}
-    if before.get("model_digest") == digest:
+    if before.get("model_digest") == model.digest and not again:
         return before
     from study.model.load import load_network
     from study.training.callbacks import predict
@@ -56,16 +53,19 @@ def retest(folder: StudyFolder, ledger: Ledger) -> dict[str, Any] | None:
     test = load_part(
         Manifest.read(folder.manifest), Path(record.dataset["source"]), "test", record.protocol
     )
-    network = load_network(model)
+    network = load_network(model.path)
+    uses = ledger.note_opening(model_digest=model.digest, version=__version__)
     probability = predict(network, test.images)
     _write_predictions(folder.test_predictions, test, probability)
     answer = {
-        "number": best.number,
+        "number": model.number,
+        "origin": model.origin,
         **_scores(test, probability, seed=derive(record.seed, "retest")),
         "warnings": _explain(folder.explanations, network, test, probability),
-        "uses": before.get("uses", 0) + 1,
+        "uses": uses,
         "at": now(),
-        "model_digest": digest,
+        "version": __version__,
+        "model_digest": model.digest,
     }
     ledger.update(retest=answer)
     return answer

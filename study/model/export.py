@@ -2,123 +2,190 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study.dataset.images import file_digest, fit_image, read_image
-from study.errors import ModelError, UnreadableImage
+import numpy as np
+from numpy.typing import NDArray
+
+from study.dataset.images import file_digest
+from study.errors import ModelError, StudyError, in_a_line
 from study.files import write_text
-from study.protocol import Protocol
+from study.model.capacity import EVALUATION_BATCH
+from study.model.card import model_card
+from study.model.exported import METADATA, MODEL, SCHEMA_VERSION
+from study.model.formats import FORMATS, Format, predict_in_batches
+from study.model.verify import compare
 
-SCHEMA_VERSION = 1
-MODEL, METADATA = "model.keras", "metadata.json"
+CARD = "MODEL_CARD.md"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What a model says of one image file; ``error`` when the file cannot be read."""
-
-    path: str
-    label: str | None = None
-    probability: float | None = None
-    """Of the positive class."""
-    error: str | None = None
+CONTENT = (METADATA, CARD, *(item.path for item in FORMATS.values()))
+"""All that an exported model may hold."""
 
 
 def export_model(
-    network: Path, out: Path, metadata: Mapping[str, Any], *, replace: bool = False
-) -> Path:
-    """Copy a network into the new folder ``out``, with ``metadata.json`` beside it.
+    network: Path,
+    out: Path,
+    metadata: Mapping[str, Any],
+    *,
+    formats: Sequence[Format],
+    images: NDArray[np.uint8],
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Store a network in the new folder ``out``, and return what ``metadata.json`` says of it.
 
-    The folder appears whole or not at all. Raises ``ModelError`` when it cannot be written, or
-    when it exists and is not empty, unless it is an exported model and ``replace`` is set.
+    Each format is loaded again in a process of its own and compared with the network on
+    ``images``, (n, height, width, channels), 0..255. ``formats`` holds Keras' own. ``metadata``
+    is that of the study, see ``evaluation.description``. The folder appears whole or not at all.
+
+    Raises ``ModelError`` when it cannot be written, or as :func:`check_target`; ``StudyError``
+    when the network cannot be converted, or a format differs from it.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        if not (out / METADATA).is_file():
-            raise ModelError(f"--out {out}: exists and is no exported model; name another folder")
-        if not replace:
-            raise ModelError(
-                f"--out {out}: exists already; replace it with --force, or name another folder"
-            )
-    scratch = out.with_name(f".{out.name}.{os.getpid()}")
+    out = out.resolve()
+    check_target(out, replace=replace)
+    scratch = _nearest(out.parent) / f".{out.name}.{os.getpid()}"
     try:
-        scratch.mkdir(parents=True)
-        shutil.copyfile(network, scratch / MODEL)
-        described = {
-            "schema_version": SCHEMA_VERSION,
-            "model": MODEL,
-            "model_digest": file_digest(scratch / MODEL),
-            **metadata,
-        }
+        scratch.mkdir()
+        expected = _write_formats(network, scratch, formats, images)
+        differences = compare(scratch, formats, images, expected)
+        described = _described(scratch, metadata, formats, differences, images=len(images))
         write_text(scratch / METADATA, json.dumps(described, indent=2, allow_nan=False) + "\n")
-        shutil.rmtree(out, ignore_errors=True)
-        scratch.rename(out)
+        write_text(scratch / CARD, model_card(described))
+        _move(scratch, out)
     except OSError as error:
         raise ModelError(f"--out {out}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return out
+    return described
 
 
-def read_metadata(folder: Path) -> dict[str, Any]:
-    """Return the metadata of an exported model, after checking its file's digest.
+def check_target(out: Path, *, replace: bool) -> None:
+    """Raise ``ModelError`` unless an exported model may be put at ``out``.
 
-    Raises ``ModelError`` when the folder is not an exported model, or was tampered with.
+    It may where nothing is, in an empty folder, and with ``replace`` in the place of an exported
+    model in which nobody has put anything else.
     """
     try:
-        metadata: dict[str, Any] = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-        schema, digest = metadata["schema_version"], metadata["model_digest"]
+        if not out.exists():
+            return
+        found = sorted(item.name for item in out.iterdir()) if out.is_dir() else None
     except OSError as error:
+        raise ModelError(f"--out {out}: cannot be read ({error.strerror or error})") from error
+    if found == []:
+        return
+    if found is None or METADATA not in found:
+        raise ModelError(f"--out {out}: exists and is no exported model; name another folder")
+    if not replace:
         raise ModelError(
-            f"{folder}: not an exported model: {METADATA}: {error.strerror}; `study export NAME` "
-            "makes one"
-        ) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{folder / METADATA}: damaged; export the model again") from error
-    if schema != SCHEMA_VERSION:
-        raise ModelError(
-            f"{folder / METADATA}: found schema {schema}; this version reads {SCHEMA_VERSION}"
+            f"--out {out}: exists already; replace it with --force, or name another folder"
         )
-    if not (folder / MODEL).is_file() or file_digest(folder / MODEL) != digest:
+    if foreign := [name for name in found if name not in CONTENT]:
         raise ModelError(
-            f"{folder / MODEL}: missing, or not the file that was exported; export the model again"
+            f"--out {out}: holds {foreign[0]!r}, which no export wrote and --force would delete; "
+            "move it, or name another folder"
         )
-    return metadata
 
 
-def predict_files(
-    folder: Path, metadata: Mapping[str, Any], paths: Sequence[Path]
-) -> Iterator[Prediction]:
-    """Classify image files with an exported model, in order, decoded as in training.
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or where it is missing the one above it that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
-    ``metadata`` is what :func:`read_metadata` returned, which checks the folder. A file that cannot
-    be read gives a prediction with ``error``, and the rest go on.
-    """
+
+def _write_formats(
+    network: Path, folder: Path, formats: Sequence[Format], images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Write the network in each format; return its own probabilities of the images, (n,)."""
+    import keras
+
     from study.model.load import load_network
 
-    protocol = Protocol.from_dict(metadata["protocol"])
-    network = load_network(folder / MODEL)
-    for path in paths:
+    # A graphics card computes with shorter numbers than the comparison allows for.
+    with keras.device("cpu"):
+        original = load_network(network)
+        expected = predict_in_batches(original.predict_on_batch, images, EVALUATION_BATCH)
+    for item in formats:
         try:
-            image = fit_image(
-                read_image(path, channels=protocol.channels),
-                width=protocol.image_width,
-                height=protocol.image_height,
-                resize_filter=protocol.resize_filter,
-                fit=protocol.fit,
-            )
-        except UnreadableImage as error:
-            yield Prediction(path=str(path), error=error.cause)
-            continue
-        chance = float(network.predict_on_batch(image[None])[0, 0])
-        positive = chance >= metadata["threshold"]
-        yield Prediction(
-            path=str(path),
-            label=metadata["positive"] if positive else metadata["negative"],
-            probability=chance,
-        )
+            item.write(original, network, folder / item.path)
+        except OSError:
+            raise
+        except Exception as error:  # converters raise nearly anything
+            raise StudyError(
+                f"--format {item.name}: the network cannot be converted ({in_a_line(error)}); "
+                "nothing was exported"
+            ) from error
+    return expected
+
+
+def _described(
+    folder: Path,
+    metadata: Mapping[str, Any],
+    formats: Sequence[Format],
+    differences: Mapping[str, float],
+    *,
+    images: int,
+) -> dict[str, Any]:
+    files = {
+        path.relative_to(folder).as_posix(): file_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    stored = {
+        item.name: {
+            "path": item.path,
+            "digest": _digest(item.path, files),
+            "largest_difference": differences[item.name],
+            "tolerance": item.tolerance,
+            "images": images,
+        }
+        for item in formats
+    }
+    described: dict[str, Any] = _finite(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "model": MODEL,
+            "model_digest": files[MODEL],
+            "formats": stored,
+            **metadata,
+            "digests": {**metadata["digests"], "files": files},
+        }
+    )
+    return described
+
+
+def _digest(path: str, files: Mapping[str, str]) -> str:
+    """Return a file's SHA-256; a folder's is that of its files' lines, as sha256sum writes them."""
+    if path in files:
+        return files[path]
+    lines = [f"{digest}  {name}\n" for name, digest in files.items() if name.startswith(f"{path}/")]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with None for what is no finite number, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _move(scratch: Path, out: Path) -> None:
+    """Move a finished folder to its place; what it replaces goes only once it is there."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = scratch.with_name(f"{scratch.name}.old")
+    replaced = out.exists()
+    if replaced:
+        out.rename(aside)
+    try:
+        scratch.rename(out)
+    except OSError:
+        if replaced:
+            aside.rename(out)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

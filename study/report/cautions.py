@@ -12,14 +12,17 @@ from study.errors import SpaceError
 from study.records import StudyRecord
 from study.report import words
 from study.report.audit.section import LEVELS, finding_title
+from study.report.estimates import finalists
 from study.report.frames import hyperparameter
 from study.report.markup import Markup, element
 from study.space import Parameter, parse_space
-from study.summary import counts, progress, winner
+from study.summary import counts, is_settled, progress, winner
 from study.variant import REFERENCE_SGD, Variant
 
 FEW_TRIALS = 20
 """Below this many complete trials, differences between hyperparameters are mostly noise."""
+NOT_AFFORDED = "is not enough all the same"
+"""What the finalists' stage says where even the least that it trains costs too much."""
 EDGE = 0.05
 """Share of a range next to a bound in which a winner is at the edge of the space."""
 
@@ -41,6 +44,7 @@ def cautions(record: StudyRecord) -> list[Caution]:
         *_synthetic(record),
         *_quick(record),
         *_retest_uses(record),
+        *_finalists(record),
         *_validation_part(record),
         *_few_trials(record),
         *_edge(record),
@@ -117,6 +121,31 @@ def _retest_uses(record: StudyRecord) -> list[Caution]:
     return [Caution(level="warning", title="Test part reused", text=text)]
 
 
+def _finalists(record: StudyRecord) -> list[Caution]:
+    """Return what is missing between the search and the retest, once the winner was named."""
+    final = record.final
+    if final is None or not is_settled(record):
+        return []
+    notes = " ".join(str(note) for note in final.get("notes") or [])
+    if not final["selection"].get("finalists"):
+        text = notes or "The winner is the best of the search on the images that ranked its trials."
+        return [Caution(level="warning", title="No finalists", text=text)]
+    found = []
+    refit = final.get("refit")
+    if refit is not None and not refit.get("model"):
+        seeds = words.plural(len(refit.get("attempts") or []), "seed")
+        text = (
+            f"Trained anew on training and validation, the winner did not learn these images with "
+            f"any of {seeds}. The final network is the search's own, which has not seen the "
+            "validation images and is of one lucky seed."
+        )
+        found.append(Caution(level="warning", title="Final network not retrained", text=text))
+    if notes:
+        level = "warning" if NOT_AFFORDED in notes else "note"
+        found.append(Caution(level=level, title="Finalists cut short", text=notes))
+    return found
+
+
 def _test_part(record: StudyRecord) -> list[Caution]:
     part = record.split.get("parts", {}).get("test")
     if not part or not part.get("images"):
@@ -136,9 +165,10 @@ def _validation_part(record: StudyRecord) -> list[Caution]:
     held = _few_groups(record.split.get("parts", {}).get("validation") or {})
     if held is None:
         return []
+    chosen = "the finalists" if finalists(record) else "the best network"
     text = (
-        f"It holds {held}, and it chose the best epoch of each network and the best network: with "
-        f"fewer than {metrics.FEW_GROUPS} groups in a class that choice hangs on a handful of "
+        f"It holds {held}, and it chose the best epoch of each network and {chosen}: with fewer "
+        f"than {metrics.FEW_GROUPS} groups in a class that choice hangs on a handful of "
         "them, and another validation part might choose another network."
     )
     return [Caution(level="warning", title="Small validation part", text=text)]

@@ -152,7 +152,7 @@ def _row(item: Listed, info: LibraryInfo, titles: Sequence[str]) -> Markup:
         (_name(item, info), item.name),
         (_state(item), _STATES.get(item.state, item.state)),
         (_winner(item), item.winner_words),
-        (words.score(item.validation_f_med), item.validation_f_med),
+        (_validation(item), item.validation_f_med),
         (_retest(item), item.retest_f_med),
         (_marked(item.data, ["synthetic"] * item.synthetic), item.data),
         (_marked(item.split, _split_marks(item)), item.split),
@@ -208,6 +208,12 @@ def _winner(item: Listed) -> Content:
     so_far = "" if item.state == "finished" else " so far"
     quick = [_mark("quick budget")] if item.quick else []
     return join(f"Trial {item.winner}{so_far}: {item.winner_words}", *quick)
+
+
+def _validation(item: Listed) -> Content:
+    corrected = item.corrected_f_med
+    marks = [] if corrected is None else [_mark(f"corrected {corrected:.3f}")]
+    return join(words.score(item.validation_f_med), *marks)
 
 
 def _retest(item: Listed) -> Content:

@@ -14,6 +14,7 @@ from study.files import write_text
 from study.ledger import FILE_NAME, read_study
 from study.records import StudyRecord
 from study.report import words
+from study.report.estimates import three_numbers
 from study.report.verdict import in_words
 from study.summary import counts, progress, winner
 from study.workspace import CACHE, study_folder, study_names
@@ -30,10 +31,12 @@ class Listed:
     """``finished``, ``running``, ``unfinished``, or ``unreadable``: then only ``reason`` holds."""
     reason: str | None = None
     winner: int | None = None
-    """Number of the best complete trial so far."""
+    """Number of the winner, or of the best complete trial so far."""
     winner_words: str = ""
     validation_f_med: float | None = None
-    """Of the winner, on the augmented set: what ranks trials."""
+    """Of the winner, by the search on the augmented set: what ranks trials."""
+    corrected_f_med: float | None = None
+    """Of the winner, on plain images, with the luck of the selection taken off."""
     retest_f_med: float | None = None
     retest_low: float | None = None
     retest_high: float | None = None
@@ -66,6 +69,7 @@ def listed(name: str, record: StudyRecord) -> Listed:
         winner=None if best is None else best.number,
         winner_words="" if best is None else in_words(best),
         validation_f_med=None if best is None else words.number(best.validation_f_med),
+        corrected_f_med=None if best is None else three_numbers(record, best)[1].value,
         retest_f_med=words.number(retest.get("f_med")),
         retest_low=low,
         retest_high=high,

@@ -20,6 +20,7 @@ from study.report.payload import Curves, page_data
 from study.report.section import Evidence, Section
 from study.report.sections import data, provenance, ranking, summary, trial
 from study.report.sections.complexity import section as complexity
+from study.report.sections.finalists import section as finalists
 from study.report.sections.heldout import section as heldout
 from study.report.sections.hyperparameters import section as hyperparameters
 from study.report.sections.search import section as search
@@ -34,6 +35,7 @@ SECTIONS = (
     complexity,
     hyperparameters,
     search,
+    finalists,
     heldout,
     data,
     provenance,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from study.records import SCORES, VIEWS, StudyRecord, TrialRecord
+from study.records import SCORES, VIEWS, TrialRecord
 from study.report import words
 from study.report.curves import CurveInfo, curve_figure
 from study.report.history import History, read_history
-from study.report.marks import leader
+from study.report.marks import roles
 from study.report.section import Evidence, Section
 from study.report.style import AXIS, CONFIG, DARK, EXTRA, INK
 from study.report.tables import ROWS, table_data
 from study.report.verdict import in_words
-from study.summary import progress, ranked, winner
+from study.summary import progress, ranked
 from study.workspace import StudyFolder
 
 POINTS = 400
@@ -64,7 +64,7 @@ def page_data(
         "numbers": [trial.number for trial in trials],
         "columns": table_data(evidence.table),
         "searched": sorted({name for trial in trials for name in trial.params}),
-        "roles": _roles(record),
+        "roles": {str(number): names for number, names in roles(record).items()},
         "words": [in_words(trial) for trial in trials],
         "labels": {name: words.label(name) for name in SCORES},
         "scores": _scores(trials),
@@ -151,13 +151,6 @@ def _scores(trials: Sequence[TrialRecord]) -> dict[str, list[float | None]]:
         ]
         for name in names
     }
-
-
-def _roles(record: StudyRecord) -> dict[str, list[str]]:
-    best = winner(record)
-    roles: dict[str, list[str]] = {} if best is None else {str(best.number): [leader(record)]}
-    roles.setdefault("0", []).append("reference")
-    return roles
 
 
 def _shrunk(value: float | None, is_loss: bool) -> float | None:

@@ -8,7 +8,13 @@ import plotly.graph_objects as go
 
 from study.records import TrialRecord
 from study.report import words
-from study.report.marks import add_selection, callouts, marker_size, on_two_lines
+from study.report.marks import (
+    SEARCH_BEST,
+    add_selection,
+    callouts,
+    marker_size,
+    on_two_lines,
+)
 from study.report.markup import plotly_text
 from study.report.score_interval import score_interval
 from study.report.section import Evidence
@@ -40,7 +46,7 @@ class RankingBar:
     bounds: tuple[float, float] | None
     """95 % interval of the score, from the validation groups; None where it is not known."""
     callout: str
-    """``winner`` (``best so far``), ``reference``, both, or empty."""
+    """``winner`` (``best so far``), ``best of the search``, ``reference``, several, or empty."""
     words: str
     """The variant."""
 
@@ -54,7 +60,7 @@ class RankingInfo:
 
 
 def ranking_info(evidence: Evidence, *, most: int) -> RankingInfo:
-    """Return the bars of the best ``most`` trials, and of the reference wherever it stands."""
+    """Return the bars of the best ``most`` trials, and of winner and reference anywhere."""
     record = evidence.record
     scored = [
         trial
@@ -62,7 +68,7 @@ def ranking_info(evidence: Evidence, *, most: int) -> RankingInfo:
         if best_so_far(trial) is not None and trial.state != "failed"
     ]
     names = callouts(record)
-    shown = scored[:most] + [trial for trial in scored[most:] if trial.number == 0]
+    shown = scored[:most] + [trial for trial in scored[most:] if trial.number in names]
     return RankingInfo(bars=[_bar(evidence, trial, names) for trial in shown], scored=len(scored))
 
 
@@ -131,12 +137,15 @@ def _add_callouts(figure: go.Figure, info: RankingInfo) -> None:
                 x=place,  # plotly takes "8" on an axis of categories for the ninth one
                 y=max(bar.score, bar.plain or 0, bar.bounds[1] if bar.bounds else 0),
                 text=plotly_text(bar.callout),
-                ay=-30 if bar.callout == "reference" else -16,
+                ay=_HEIGHTS.get(bar.callout, -16),
                 ax=0,
                 xanchor=side,
                 **CALLOUT,
             )
 
+
+_HEIGHTS = {"reference": -30, SEARCH_BEST: -44}
+"""Of a name above its bar, pixels: names of neighbours must not meet."""
 
 _BARS = {
     "best": (VALIDATION, ""),

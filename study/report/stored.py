@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,7 @@ from numpy.typing import NDArray
 
 from study.errors import DataError
 from study.evaluation.operating import Predictions
-
-_TORN = (
-    *(OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error, MemoryError, OverflowError, SyntaxError),
-)
-"""What NumPy and zipfile raise for files that are cut short, overwritten, or not theirs."""
+from study.files import TORN
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -33,7 +26,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
             return {name: np.asarray(file[name]) for name in names}
     except FileNotFoundError as error:
         raise DataError(f"{path.name} is missing") from error
-    except _TORN as error:
+    except TORN as error:
         raise DataError(f"{path.name} is damaged") from error
 
 
@@ -56,3 +49,27 @@ def read_predictions(path: Path, *, images: int | None = None) -> Predictions:
     if images is not None and len(data.label) != images:
         raise DataError(f"{path.name} is of {len(data.label):,} images, the part has {images:,}")
     return data
+
+
+def read_out_of_fold(path: Path) -> Predictions:
+    """Return what a finalist's fold networks say of the images of their folds.
+
+    Fold seeds are pooled; an image keeps its group in all of them, so that it counts with it.
+    Images that no fold has scored are left out.
+
+    Raises ``DataError`` when the file cannot be used.
+    """
+    found = read_arrays(path, ("label", "probability", "group", "fold"))
+    if any(found[name].dtype.kind not in "biu" for name in ("label", "group", "fold")):
+        raise DataError(f"{path.name} cannot be used: labels, groups, folds: not whole numbers")
+    try:
+        probability, fold = np.atleast_2d(found["probability"]), np.atleast_2d(found["fold"])
+        label, group = (np.broadcast_to(found[name], fold.shape) for name in ("label", "group"))
+        scored = fold >= 0
+        return Predictions(
+            label=label[scored].astype(np.int64),
+            probability=probability[scored].astype(np.float64),
+            group=group[scored].astype(np.int64),
+        )
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise DataError(f"{path.name} cannot be used: {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ import pandas as pd
 from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.frames import hyperparameter, hyperparameters
+from study.report.marks import row_class
 from study.report.markup import Content, Markup, element, join
 from study.summary import best_so_far, ranked, repeats
+from study.text import neutral
 
 ROWS = 100
 """Rows that the page holds as HTML, for printing and where no script runs."""
@@ -198,7 +200,7 @@ def table_data(info: TableInfo) -> list[dict[str, Any]]:
     return found
 
 
-def table_html(info: TableInfo, *, winner: int | None) -> Markup:
+def table_html(info: TableInfo, *, roles: Mapping[int, Sequence[str]]) -> Markup:
     """Return the table with sortable headings and its first ``ROWS`` rows."""
     body = [
         element(
@@ -206,7 +208,7 @@ def table_html(info: TableInfo, *, winner: int | None) -> Markup:
             element("td"),
             *(_cell(info, index, row) for index in range(len(info.columns))),
             data_trial=number,
-            class_=_role(number, winner),
+            class_=row_class(roles.get(number, [])),
         )
         for row, number in enumerate(info.numbers[:ROWS])
     ]
@@ -217,11 +219,6 @@ def table_html(info: TableInfo, *, winner: int | None) -> Markup:
         element("tbody", *body),
         id="trials-table",
     )
-
-
-def _role(number: int, winner: int | None) -> str | None:
-    roles = [name for name, it in (("winner", winner), ("reference", 0)) if it == number]
-    return " ".join(roles) or None
 
 
 def _cell(info: TableInfo, index: int, row: int) -> Markup:
@@ -282,13 +279,6 @@ def trials_csv(trials: pd.DataFrame) -> str:
         file[name] = file[name].map(neutral)
     written: str = file.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%dT%H:%M:%S%z")
     return written
-
-
-def neutral(value: Any) -> Any:
-    """Return a cell that a spreadsheet shows as it is and never runs as a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
 
 
 def facts_html(facts: list[tuple[str, Content]]) -> Markup:

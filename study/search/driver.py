@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 
 from study.attempts import ENDED, Attempts
@@ -97,6 +98,17 @@ def interruptible() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What workers are started for."""
+
+    ordinals: Sequence[int]
+    """Planned trials of the ledger that have to end."""
+    module: str = "study.search.worker"
+    """What a worker runs, with the study's folder and ``--threads``."""
+    arguments: Sequence[str] = ()
+
+
 def run_search(
     folder: StudyFolder,
     ledger: Ledger,
@@ -111,35 +123,76 @@ def run_search(
 
     ``trials``: all planned trials have ended. ``timeout``: the seconds of this run are over.
     ``flat``: the search no longer finds anything better. In the last two cases running trials are
-    interrupted, and the same search can go on later. A trial whose attempt fails, or passes a
-    limit, is tried once more.
+    interrupted, and the same search can go on later. Everything else is as in ``run_workers``;
+    ``on_tick`` is called with the study as it stands.
+    """
+    work = Work(ordinals=range(budget.trials), arguments=("--trials", str(budget.trials)))
 
-    ``on_tick`` is called about twice a second, less often where this costs much, with the study
-    as it stands, in this process. Interrupted by ``KeyboardInterrupt``, the workers are stopped,
-    no trial is left marked as running, and the exception goes on.
+    def tick(attempts: Attempts) -> str | None:
+        record = ledger.record(attempts)
+        on_tick(record)
+        flat = budget.stop_when_flat and is_flat(record.trials)
+        return "the search had become flat (--stop-when-flat)" if flat else None
+
+    try:
+        why = run_workers(
+            folder,
+            ledger,
+            work,
+            seconds=budget.seconds,
+            jobs=jobs,
+            limits=limits,
+            interruption=interruption,
+            on_tick=tick,
+        )
+    finally:
+        # A worker that told its last trial may have been dismissed before it got to that.
+        drop_models(folder, ledger.read())
+    return {"done": "trials", "timeout": "timeout"}.get(why, "flat")
+
+
+def run_workers(
+    folder: StudyFolder,
+    ledger: Ledger,
+    work: Work,
+    *,
+    jobs: int,
+    limits: TrialLimits,
+    interruption: Interruption,
+    on_tick: Callable[[Attempts], str | None],
+    seconds: float | None = None,
+) -> str:
+    """Let workers train until all is done, and return why they ended.
+
+    ``done``: all has ended. ``timeout``: ``seconds`` are over. Else what ``on_tick`` returned.
+    A trial whose attempt fails, or passes a limit, is tried once more.
+
+    ``on_tick`` is called about twice a second, less often where this costs much, with the
+    ledger's attempts, in this process; other than None, what it returns ends the work.
+    Interrupted by ``KeyboardInterrupt``, the workers are stopped, no trial is left marked as
+    running, and the exception goes on.
 
     Raises ``StudyError`` when workers keep dying before they take a trial.
     """
     ledger.drop_running(ended="interrupted", cause=STOPPED)
-    crew = _Crew(folder, ledger, total=budget.trials, jobs=jobs, limits=limits)
-    deadline = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
+    crew = _Crew(folder, ledger, work, jobs=jobs, limits=limits)
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
     costs: deque[float] = deque(maxlen=3)
     cause = STOPPED
     try:
         while True:
             began = time.monotonic()
             attempts = crew.tend()
-            record = ledger.record(attempts)
-            on_tick(record)
+            ended = on_tick(attempts)
             interruption.check()
-            if not attempts.unfinished(budget.trials):
-                return "trials"
+            if not attempts.unfinished(work.ordinals):
+                return "done"
             if time.monotonic() >= deadline:
                 cause = "the run's --timeout was over"
                 return "timeout"
-            if budget.stop_when_flat and is_flat(record.trials):
-                cause = "the search had become flat (--stop-when-flat)"
-                return "flat"
+            if ended is not None:
+                cause = ended
+                return ended
             costs.append(time.monotonic() - began)
             # The least of the last few: one costly tick, such as a report, is no reason.
             pause = min(max(POLL_SECONDS, min(costs) / TICK_SHARE), LONGEST_POLL)
@@ -152,9 +205,7 @@ def run_search(
         crew.dismiss()
         if ledger.drop_running(ended="interrupted", cause=cause):
             with suppress(KeyboardInterrupt):
-                on_tick(ledger.read())
-        # A worker that told its last trial may have been dismissed before it got to that.
-        drop_models(folder, ledger.read())
+                on_tick(ledger.look())
 
 
 def is_flat(trials: Sequence[TrialRecord]) -> bool:
@@ -175,13 +226,13 @@ class _Crew:
     """The workers of one run."""
 
     def __init__(
-        self, folder: StudyFolder, ledger: Ledger, *, total: int, jobs: int, limits: TrialLimits
+        self, folder: StudyFolder, ledger: Ledger, work: Work, *, jobs: int, limits: TrialLimits
     ) -> None:
         self._folder, self._ledger, self._limits = folder, ledger, limits
-        self._total, self._jobs = total, jobs
+        self._work, self._jobs = work, jobs
         self._threads = max(1, physical_cores() // jobs)
         self._workers: list[WorkerProcess] = []
-        self._barren, self._left = 0, total
+        self._barren, self._left = 0, len(work.ordinals)
         """Workers that died without a trial in hand since a trial ended; trials not ended."""
 
     def tend(self) -> Attempts:
@@ -196,16 +247,17 @@ class _Crew:
                 worker.wait()
                 self._bury(worker)
                 attempts = self._ledger.look()
-        left = attempts.unfinished(self._total)
+        left = attempts.unfinished(self._work.ordinals)
         if left < self._left:
             self._barren, self._left = 0, left
-        idle = len(attempts.open_ordinals(self._total))
+        idle = len(attempts.open_ordinals(self._work.ordinals))
         starting = sum(not attempts.of_worker(worker.name) for worker in self._workers)
         for _ in range(min(self._jobs - len(self._workers), idle - starting)):
             self._workers.append(
                 WorkerProcess(
                     self._folder,
-                    total=self._total,
+                    module=self._work.module,
+                    arguments=self._work.arguments,
                     threads=self._threads,
                     environment=BACKEND_ENVIRONMENT,
                 )

@@ -22,12 +22,18 @@ class WorkerProcess:
     """A worker that this process started."""
 
     def __init__(
-        self, folder: StudyFolder, *, total: int, threads: int, environment: Mapping[str, str]
+        self,
+        folder: StudyFolder,
+        *,
+        module: str,
+        arguments: Sequence[str],
+        threads: int,
+        environment: Mapping[str, str],
     ) -> None:
-        command = [sys.executable, "-m", "study.search.worker", str(folder.path)]
+        command = [sys.executable, "-m", module, str(folder.path), *arguments]
         with folder.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--trials", str(total), "--threads", str(threads)],
+                [*command, "--threads", str(threads)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

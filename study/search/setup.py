@@ -100,13 +100,16 @@ class Setup:
 def make_setup(
     source: Source,
     *,
-    split: str | None,
+    split: str | None = None,
     ratio: tuple[int, int, int] | None = None,
+    manifest: Manifest | None = None,
     protocol: Protocol,
     space: Space,
     seed: int,
 ) -> Setup:
     """Divide the source and check that its images are large enough for the reference network.
+
+    With a ``manifest`` it has been divided already.
 
     Raises ``DataError`` or ``SettingsError`` when the images cannot be used so.
     """
@@ -118,7 +121,8 @@ def make_setup(
             f"--image-size: found {size}, too small for the reference network ({error})"
         ) from error
     check_feasible(space, protocol)
-    manifest = make_manifest(source, split=split, ratio=ratio, seed=split_seed(seed))
+    if manifest is None:
+        manifest = make_manifest(source, split=split, ratio=ratio, seed=split_seed(seed))
     setup = Setup(source=source, manifest=manifest, protocol=protocol, space=space, seed=seed)
     for part in FIXED_SETS:
         labels = [row.label for row in sorted_part(manifest, part)]

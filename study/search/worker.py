@@ -7,26 +7,22 @@ gone. It may be killed at any time: the driver, or the next run, takes up what i
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 
-import psutil
 from optuna.trial import TrialState
 
 from study.dataset.arrays import load_part
 from study.dataset.draws import read_draws
 from study.dataset.manifest import Manifest
-from study.errors import DivergedError, StudyError, in_a_line
+from study.errors import DivergedError, in_a_line
 from study.ledger import Ledger, now
-from study.model.backend import start_backend
 from study.records import StudyRecord
 from study.search.kept_models import drop_models
 from study.search.resources import predicted_memory
 from study.search.sampler import FIRST, Suggestion, ask
+from study.search.serving import serve, worker_main
 from study.search.strategy import make_pruner
 from study.seeds import derive
 from study.space import Space, parse_space
@@ -34,18 +30,6 @@ from study.training.data import TrialData, assemble
 from study.training.examples import write_examples
 from study.training.loop import train
 from study.workspace import StudyFolder
-
-TRIALS_OF_A_LIFE = 100
-"""Trials after which a worker gives way to a fresh one, whatever its memory."""
-
-MEMORY_GROWTH = 1.04
-"""Growth of a worker's memory, since its first trial, at which it may give way to a fresh one.
-
-Up to 8 MB remain of every trial, whatever is done: TensorFlow does not let go of a traced loop
-(tensorflow/tensorflow, issues 62854 and 124972)."""
-
-CHOICE = 16
-"""Open trials among which a worker looks that found the first one taken."""
 
 
 def work(folder: StudyFolder, *, total: int) -> None:
@@ -58,29 +42,11 @@ def work(folder: StudyFolder, *, total: int) -> None:
     leave_examples(folder, record, data)
     images = len(data.train.labels) + len(data.validation.labels)
     planned = predicted_memory(space, record.protocol, images)
-    first, conflicts = None, 0
-    for _ in range(TRIALS_OF_A_LIFE):
-        waiting = ledger.open_ordinals(total)[:CHOICE]
-        if not waiting:
-            break
-        # Workers that were started together want the same trial: whoever loses looks elsewhere.
-        ordinal = waiting[conflicts * os.getpid() % len(waiting)]
-        taken = run_trial(ledger, ordinal, record=record, space=space, data=data, folder=folder)
-        conflicts = 0 if taken else conflicts + 1
-        if taken:
-            resident = psutil.Process().memory_info().rss
-            first = first or resident
-            if has_grown(resident, first=first, planned=planned):
-                break
 
+    def run(ordinal: int) -> bool:
+        return run_trial(ledger, ordinal, record=record, space=space, data=data, folder=folder)
 
-def has_grown(resident: int, *, first: int, planned: int) -> bool:
-    """Tell whether a worker's memory, bytes, has grown enough for it to give way to a fresh one.
-
-    ``first`` is what it had after its first trial, ``planned`` what the largest network of the
-    space was predicted to need: up to there, a large network after a small one is no leak.
-    """
-    return resident > max(MEMORY_GROWTH * first, planned)
+    serve(ledger, range(total), run, planned=planned)
 
 
 def load_data(folder: StudyFolder, record: StudyRecord) -> TrialData:
@@ -174,33 +140,9 @@ def _describe(suggestion: Suggestion, space: Space, seed: int) -> None:
     trial.set_user_attr("started", now())
 
 
-def _end_with_parent() -> None:
-    """End this process when its standard input is closed: the driver is gone."""
-
-    def wait() -> None:
-        # Not through sys.stdin, whose lock would still be held when this process ends.
-        while os.read(0, 4096):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
 def main() -> int:
     """Run the worker from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m study.search.worker")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--trials", type=int, required=True)
-    parser.add_argument("--threads", type=int, required=True)
-    arguments = parser.parse_args()
-    _end_with_parent()
-    start_backend(arguments.threads)
-    try:
-        work(StudyFolder(arguments.folder), total=arguments.trials)
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return worker_main("study.search.worker", lambda folder, trials: work(folder, total=trials))
 
 
 if __name__ == "__main__":

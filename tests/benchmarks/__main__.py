@@ -22,6 +22,8 @@ BENCHMARKS = (
     "memory",
     "report",
     "rivals",
+    "estimators",
+    "winner",
 )
 
 OUTPUT = Path(".benchmarks")

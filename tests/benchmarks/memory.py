@@ -79,6 +79,7 @@ def trials(turn: Turn, path: Path, done: int) -> None:
     from study.ledger import Ledger
     from study.search import worker
     from study.search.resources import predicted_memory
+    from study.search.serving import has_grown
     from study.search.strategy import make_pruner
 
     folder, ledger = StudyFolder(path), Ledger.open(path)
@@ -93,5 +94,5 @@ def trials(turn: Turn, path: Path, done: int) -> None:
         worker.run_trial(ledger, ordinal, record=record, space=space, data=data, folder=folder)
         resident = psutil.Process().memory_info().rss
         first = first or resident
-        retires = worker.has_grown(resident, first=first, planned=planned)
+        retires = has_grown(resident, first=first, planned=planned)
         turn(resident=resident, retires=retires)

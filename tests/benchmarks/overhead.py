@@ -113,7 +113,7 @@ def our_trials(turn: Turn, path: Path, told: int, trials: int) -> None:
     worker.train = no_training
     for _ in range(total - told):
         began, ticks, before = time.perf_counter(), 0.0, refused
-        ordinal = ledger.open_ordinals(total)[0]
+        ordinal = ledger.open_ordinals(range(total))[0]
         worker.run_trial(ledger, ordinal, record=record, space=space, data=None, folder=folder)
         tick()
         turn(ticks=ticks, asking=asking, asked=1 + refused - before)

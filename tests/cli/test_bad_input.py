@@ -323,9 +323,10 @@ def test_predict_with_a_folder_that_is_no_model(
     assert refused("predict", "nowhere", "a.png").startswith("nowhere: not an exported model")
     (tmp_path / "folder").mkdir()
     assert refused("predict", "folder", "a.png").startswith("folder: not an exported model")
-    for text in ("{", "[]", "{}", '{"schema_version": 1}'):
+    for text in ("{", "[]", "{}", '{"schema_version": 2}'):
         (tmp_path / "folder" / "metadata.json").write_text(text)
         assert "metadata.json: damaged" in refused("predict", "folder", "a.png")
-    text = '{"schema_version": 99, "model_digest": ""}'
-    (tmp_path / "folder" / "metadata.json").write_text(text)
-    assert "found schema 99" in refused("predict", "folder", "a.png")
+    for schema in (1, 99):
+        text = f'{{"schema_version": {schema}, "model_digest": ""}}'
+        (tmp_path / "folder" / "metadata.json").write_text(text)
+        assert f"found schema {schema}" in refused("predict", "folder", "a.png")

@@ -20,6 +20,7 @@ KEYS = {
     "images", "classes", "groups", "broken", "exact_duplicates", "label_conflicts",
     "straddling_groups", "baselines", "findings",
 }  # fmt: skip
+NO_FINALISTS = ("--finalists", 0)
 BASELINES = {
     "size_only", "width", "height", "aspect", "mean_grey", "file_size", "file_format",
     "pixels_svm_random", "pixels_svm_grouped",
@@ -66,7 +67,7 @@ def test_the_split_that_is_audited_is_the_one_that_run_takes(study: Study, draw:
     options = ("--seed", 5, "--ratio", "50:25:25")
     _, out, _ = study("data", "audit", "images", "--json", *options)
     budgets = ("--epochs", 1, "--samples-per-epoch", 32, "--validation-samples", 36, "--trials", 1)
-    status, ran, err = study("run", "--data", "images", "--json", *options, *budgets)
+    status, ran, err = study("run", "--data", "images", "--json", *options, *budgets, *NO_FINALISTS)
     assert status == 0, err
     parts = json.loads(ran)["split"]["parts"]
     assert json.loads(out)["split"]["parts"] == parts
@@ -101,7 +102,9 @@ def test_tables_and_packed_files_are_audited_and_run(
         status, out, _ = study("data", "audit", source, "--json")
         assert (status, json.loads(out)["images"]) == (0, count)
         budgets = ("--epochs", 1, "--samples-per-epoch", 32, "--validation-samples", 36)
-        status, out, err = study("run", "--data", source, "--trials", 1, "--json", *budgets)
+        status, out, err = study(
+            *("run", "--data", source, "--trials", 1, "--json"), *budgets, *NO_FINALISTS
+        )
         assert status == 0, err
         assert json.loads(out)["dataset"]["images"] == count
         assert json.loads(out)["retest"]["uses"] == 1

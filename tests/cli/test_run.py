@@ -101,7 +101,10 @@ def test_run_ranks_every_trial_best_first_and_retests_the_winner(finished: Finis
     assert sorted(entry["number"] for entry in ranking) == [0, 1, 2]
     scores = [entry["validation_f_med"] for entry in ranking]
     assert scores == sorted(scores, reverse=True)
-    assert document["winner"].items() >= ranking[0].items()
+    (named,) = [entry for entry in ranking if entry["number"] == document["winner"]["number"]]
+    assert document["winner"].items() >= named.items()
+    finalists = [entry["number"] for entry in document["selection"]["finalists"]]
+    assert {named["number"], ranking[0]["number"], 0} <= set(finalists)
     retest = document["retest"]
     assert retest.keys() >= RETEST_KEYS
     assert retest["number"] == document["winner"]["number"]
@@ -123,7 +126,10 @@ def test_prose_goes_to_standard_error_without_backend_chatter(finished: Finished
     lines = finished.err.splitlines()
     assert lines[0].startswith(f"Study {finished.name}: 3 trials")
     assert "positive class malignant" in lines[1]
-    assert [line[:5] for line in lines if line.startswith("[")] == ["[1/3]", "[2/3]", "[3/3]"]
+    later = next(k for k, line in enumerate(lines) if line.startswith("Training "))
+    told = [line[:5] for line in lines[:later] if line.startswith("[")]
+    assert told == ["[1/3]", "[2/3]", "[3/3]"]
+    assert any(", fold 1 of " in line for line in lines[later:])
     assert lines[-1] == f"Report: {finished.document['report']}"
     assert not [
         w for w in ("WARNING", "UserWarning", "tensorflow", "cpu_feature") if w in finished.err
@@ -176,9 +182,35 @@ def test_show_prints_ranking_winner_and_retest(
     assert head.split()[:4] == ["trial", "state", "val", "F_med"]
     order = [str(entry["number"]) for entry in there.document["ranking"]]
     assert [row.split()[0] for row in rows[:3]] == order
-    assert rows[3].startswith(f"Best: trial {order[0]}, validation F_med")
+    winner = there.document["winner"]["number"]
+    assert rows[3].startswith(f"Winner: trial {winner}, validation F_med")
     assert " (positive class malignant): " in rows[3]
-    assert rows[4].startswith("Retest on 18 images in 6 groups: F_med")
+    assert any(row.startswith(f"Of the winner, trial {winner}: search ") for row in rows)
+    assert rows[-1].startswith("Retest on 18 images in 6 groups: F_med")
+
+
+def test_retest_repeats_the_stored_answer_and_counts_when_it_is_asked_to_look_again(
+    finished: Finished,
+    tmp_path: Path,
+    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+) -> None:
+    """The ledger notes each opening of the test part before anything is evaluated."""
+    for folder in ("images", "runs"):
+        shutil.copytree(finished.home / folder, tmp_path / folder)
+    shutil.rmtree(tmp_path / "images")  # the stored answer does not need them
+    status, out, err = in_process_of_its_own("retest", finished.name, "--json", cwd=tmp_path)
+    assert (status, json.loads(out), err) == (0, finished.document["retest"], "")
+    status, out, err = in_process_of_its_own("retest", finished.name, "--again", cwd=tmp_path)
+    assert (status, out) == (2, "")
+    assert "the dataset has changed, this image" in err
+    shutil.copytree(finished.home / "images", tmp_path / "images")
+    again = in_process_of_its_own("retest", finished.name, "--again", cwd=tmp_path)
+    assert again[0] == 0, again
+    assert again[1].rstrip().endswith("test part used 2 times")
+    shown = in_process_of_its_own("show", finished.name, "--json", cwd=tmp_path)
+    answer = json.loads(shown[1])["retest"]
+    assert answer["uses"] == 2
+    assert answer["f_med"] == pytest.approx(finished.document["retest"]["f_med"])
 
 
 def test_list_shows_the_study(there: Finished, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +246,8 @@ def test_a_study_goes_on_with_another_sampler_and_no_more_workers_than_trials(
 
 
 def test_export_makes_a_model_whose_digest_fits_its_metadata(finished: Finished) -> None:
-    assert {path.name for path in finished.exported.iterdir()} == {"model.keras", "metadata.json"}
+    names = {"model.keras", "saved_model", "model.tflite", "metadata.json", "MODEL_CARD.md"}
+    assert {path.name for path in finished.exported.iterdir()} == names
     metadata = json.loads((finished.exported / "metadata.json").read_text())
     content = (finished.exported / "model.keras").read_bytes()
     assert metadata["model_digest"] == hashlib.sha256(content).hexdigest()
@@ -241,10 +274,12 @@ def test_export_replaces_only_an_export_and_only_when_told(
     out, papers = tmp_path / "out", tmp_path / "papers"
     papers.mkdir()
     (papers / "thesis.txt").write_text("years of work")
-    assert main(["export", there.name, "--out", str(out)]) == 0
+    line = ["export", there.name, "--format", "keras", "--out", str(out)]
+    assert main(line) == 0
+    first = (out / "metadata.json").read_bytes()
     (out / "metadata.json").write_text("{}")
-    assert main(["export", there.name, "--out", str(out), "--force"]) == 0
-    assert (out / "metadata.json").read_bytes() == (there.exported / "metadata.json").read_bytes()
+    assert main([*line, "--force"]) == 0
+    assert (out / "metadata.json").read_bytes() == first
     assert main(["export", there.name, "--out", str(papers), "--force"]) == 2
     assert "is no exported model" in capsys.readouterr().err
     assert (papers / "thesis.txt").is_file()
@@ -258,10 +293,11 @@ def test_predict_goes_on_after_a_broken_file_and_names_it(
     files = [images[0], "broken.png", images[-1]]
     status, out, err = in_process_of_its_own("predict", "exported", *files, cwd=finished.home)
     assert status == 2
-    rows = [line.split("\t") for line in out.splitlines()]
-    assert [row[0] for row in rows] == [files[0], files[2]]
-    for _, label, probability in rows:
-        assert label == ("malignant" if float(probability) >= 0.5 else "benign")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [row["path"] for row in rows] == [files[0], files[2]]
+    for row in rows:
+        assert row["class"] == ("malignant" if float(row["probability"]) >= 0.5 else "benign")
+        assert row["warning"] == ""
     (line,) = err.splitlines()  # and TensorFlow's greetings are not among them
     assert line.startswith("study: broken.png: ")
 
@@ -327,6 +363,7 @@ def test_a_run_ends_in_time_with_what_can_be_had_and_goes_on_later(
     images_in(tmp_path / "images")
     line = ["run", "--data", "images", "--name", "timed", "--trials", "400", *BUDGETS]
     line += ["--timeout", "15s", "--jobs", "1", "--pruner", "halving", "--quiet", "--json"]
+    line += ["--finalists", "0"]
     status, out, err = in_process_of_its_own(*line, cwd=tmp_path)
     document = json.loads(out)
     trials, said = document["trials"], err.splitlines()
@@ -336,6 +373,6 @@ def test_a_run_ends_in_time_with_what_can_be_had_and_goes_on_later(
     assert f" {ended} of 400 trials have ended" in end
     assert "To go on: study run --data images --name timed" in end
     assert (document["retest"] is not None) == (trials["complete"] > 0)
-    heads = ("Best: ", "Retest on ", "Time is up", "Report: ")
+    heads = ("Winner: ", "Of the ", "No finalists: ", "Retest on ", "Time is up", "Report: ")
     assert all(text.startswith(heads) for text in said)
     assert Path(tmp_path / document["report"]).is_file()

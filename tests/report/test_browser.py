@@ -250,8 +250,7 @@ def test_choosing_a_trial_redraws_six_charts(seen: Any, record: StudyRecord) -> 
     assert line == [record.trials[4].best_epoch]
     seen.open("ranking")
     seen.page.locator('#trials-table tr[data-trial="7"] td').nth(3).click()
-    seen.page.wait_for_url("**#trial-7")
-    assert seen.page.input_value("#choice") == "7"
+    chosen(seen, 7)
     seen.page.click("#previous")
     order = [trial.number for trial in ranked(record)]
     above = order[order.index(7) - 1]
@@ -262,8 +261,27 @@ def test_choosing_a_trial_redraws_six_charts(seen: Any, record: StudyRecord) -> 
     seen.page.locator("[data-figure=ranking-best] .hoverlayer .hovertext").wait_for()
     seen.page.mouse.down()
     seen.page.mouse.up()
-    seen.page.wait_for_url(f"**#trial-{order[0]}")
-    assert seen.page.input_value("#choice") == str(order[0])
+    chosen(seen, order[0])
+
+
+def chosen(seen: Any, number: int) -> None:
+    """Wait until a trial is chosen: its address comes first, its charts a moment later."""
+    seen.page.wait_for_url(f"**#trial-{number}")
+    seen.page.wait_for_function(
+        "number => document.getElementById('choice').value == number", arg=number
+    )
+
+
+def test_a_finalist_opens_by_a_click_on_its_point(seen: Any) -> None:
+    """The first point of the figure is that of the least complex finalist."""
+    seen.open("finalists")
+    point = seen.page.locator("[data-figure=finalists] .points path").first
+    box = point.bounding_box()
+    seen.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    seen.page.locator("[data-figure=finalists] .hoverlayer .hovertext").wait_for()
+    seen.page.mouse.down()
+    seen.page.mouse.up()
+    chosen(seen, 8)
 
 
 def test_a_trial_that_the_page_does_not_hold_is_said_to_be_missing(seen: Any) -> None:

@@ -1,12 +1,14 @@
-"""Cautions on the winner's place in the space and on the part that chose it."""
+"""Cautions on the winner's place in the space, on the part that chose it, on the finalists."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from study.finalists.choose import FinalistSettings, plan_finalists
 from study.records import StudyRecord, TrialRecord
 from study.report.cautions import Caution, cautions
 from study.variant import REFERENCE, REFERENCE_SGD, Variant
@@ -113,3 +115,59 @@ def test_ten_groups_in_each_class_are_enough(groups: int, small: bool, record: S
     split = {**record.split, "parts": {"validation": {"images": 99, "classes": classes}}}
     assert bool(found(replace(record, split=split), SMALL)) is small
     assert not found(replace(record, split={}), SMALL)
+
+
+def test_a_validation_part_that_chose_finalists_is_not_said_to_have_chosen_the_network(
+    named: StudyRecord,
+) -> None:
+    (caution,) = found(named, SMALL)
+    assert "the best epoch of each network and the finalists" in caution.text
+
+
+def test_skipped_finalists_are_a_warning_with_what_is_lost(
+    record: StudyRecord, without_finalists: Callable[..., StudyRecord]
+) -> None:
+    (caution,) = found(without_finalists(record), "No finalists")
+    assert caution.level == "warning"
+    assert "may be the luckiest trial" in caution.text
+    assert not found(record, "No finalists")
+
+
+def test_a_final_network_that_did_not_learn_is_a_warning(
+    record: StudyRecord, settled: Callable[..., StudyRecord]
+) -> None:
+    title = "Final network not retrained"
+    (caution,) = found(settled(record, reached=(0.2, None, 0.7)), title)
+    assert caution.level == "warning"
+    assert "any of 3 seeds" in caution.text
+    assert not found(settled(record), title)
+    assert not found(settled(record, refit=False), title)
+
+
+def test_folds_that_could_not_be_afforded_are_a_warning_other_limits_a_note(
+    record: StudyRecord, settled: Callable[..., StudyRecord]
+) -> None:
+    """The sentences are those of real plans."""
+    title = "Finalists cut short"
+    poor = plan_finalists(record, FinalistSettings(folds=5), most_folds=5).notes
+    (caution,) = found(settled(record, notes=poor), title)
+    assert caution.level == "warning"
+    assert "is not enough all the same" in caution.text
+    quick = [replace(trial, best_epoch=trial.best_epoch and 2) for trial in record.trials]
+    few = plan_finalists(replace(record, trials=quick), FinalistSettings(), most_folds=3).notes
+    (caution,) = found(settled(record, notes=few), title)
+    assert caution.level == "note"
+    assert "3 folds instead of 5" in caution.text
+    assert not found(settled(record), title)
+
+
+def test_an_outdated_choice_gives_no_caution(
+    record: StudyRecord, settled: Callable[..., StudyRecord]
+) -> None:
+    study = settled(record, reached=(0.2,), notes=("Cut.",))
+    titles = {item.title for item in cautions(study)}
+    later = replace(study, final={**(study.final or {}), "complete": 2})
+    assert titles - {item.title for item in cautions(later)} == {
+        "Final network not retrained",
+        "Finalists cut short",
+    }

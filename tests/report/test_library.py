@@ -31,7 +31,7 @@ def write_ledger(runs: Path, name: str, record: StudyRecord) -> Path:
     folder = runs / name
     folder.mkdir(parents=True)
     keys = ("command", "requested", "space", "dataset", "split", "seed", "versions", "machine")
-    setup = {key: getattr(record, key) for key in (*keys, "created", "search", "retest")}
+    setup = {key: getattr(record, key) for key in (*keys, "created", "search", "retest", "final")}
     ledger = Ledger.create(folder, name, {**setup, "protocol": record.protocol.as_dict()})
     for trial in record.trials:
         own = {"ordinal": trial.number, "variant": trial.variant, "scores": trial.scores}
@@ -79,6 +79,19 @@ def test_a_study_is_one_row(places: tuple[Path, Path], record: StudyRecord) -> N
     assert f" {best.validation_f_med:.3f} 0.774 (0.20 to 0.93) mendeley grouped 12/12" in text
     assert text.endswith("12/12, 1 failed 2026-11-23")
     assert "no page yet" not in text
+
+
+def test_the_row_of_a_named_winner_has_its_corrected_score(
+    places: tuple[Path, Path], named: StudyRecord
+) -> None:
+    """The winner is the one that was named, though another trial leads the ranking."""
+    write_ledger(places[0], "first", named)
+    text, best = row(index(places), "first"), winner(named)
+    assert best is not None
+    corrected = (named.final or {})["estimates"]["8"]["corrected_f_med"]["value"]
+    assert "Finished Trial 8: 3 x conv" in text
+    assert f" {best.validation_f_med:.3f} corrected {corrected:.3f} 0.774 (0.20" in text
+    assert "of trial" not in text
 
 
 def test_what_is_missing_is_said(places: tuple[Path, Path], record: StudyRecord) -> None:

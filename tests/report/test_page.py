@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from study.report.cautions import Caution, cautions
 from study.report.page import write_report
 from study.report.section import Evidence
 from study.report.sections import provenance, summary
+from study.report.sections.complexity.section import section as complexity_section
+from study.report.sections.complexity.section import would_bigger_help
 from study.report.sections.provenance import search_facts
+from study.report.sections.search.section import section as search_section
 from study.report.verdict import interval_infos, reading
 from study.search.strategy import PRUNERS, SAMPLERS, search_settings
 from study.summary import winner
@@ -87,8 +91,10 @@ def test_curves_are_whole_thousandths(record: StudyRecord, on_disk: Build) -> No
     assert isinstance(first["train_loss"][at], float)
 
 
-def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> None:
-    """A study, a class, a file, a cause and a space called like HTML stay text."""
+def test_names_are_escaped_everywhere(
+    record: StudyRecord, on_disk: Build, settled: Callable[..., StudyRecord]
+) -> None:
+    """A study, a class, a file, a cause, a note and a space called like HTML stay text."""
     classes = {EVIL: 100, "malignant": 150}
     parts = {
         part: {**values, "classes": {EVIL: {"images": 5, "groups": 1}}}
@@ -122,7 +128,10 @@ def test_names_are_escaped_everywhere(record: StudyRecord, on_disk: Build) -> No
         evil.trials[at + 1] = replace(
             trial, variant={**trial.variant, "optimizer": EVIL}, worker=EVIL
         )
-    html = page_of(on_disk(evil))
+    named = settled(evil, dropped={2: EVIL}, notes=(EVIL,), reached=(0.1, None))
+    selection = {**(named.final or {})["selection"], "rule": EVIL}
+    html = page_of(on_disk(replace(named, final={**(named.final or {}), "selection": selection})))
+    assert f"dropped: {escape(EVIL)}" in html
     assert "<img" not in without_plotly(html)
     assert "<img" not in json.dumps(data_of(html)["figures"])
     assert "alert(2)</li>" in html
@@ -274,6 +283,55 @@ def test_provenance_names_what_a_repetition_needs(
     assert "<dt>Suggestions turned down as repeats</dt><dd>4</dd>" in found.body
 
 
+def test_the_reading_of_a_named_winner_rests_on_corrected_and_cross_validated_figures(
+    named: StudyRecord, record: StudyRecord, without_finalists: Build
+) -> None:
+    """Each is said to be augmented or plain; without a retest the corrected one is the bound."""
+    text = " ".join(reading(named))
+    assert "F_med is 0.883 (0.74 to 0.96, 95 %); cross-validated (5 folds, plain) it is" in text
+    assert "The search's 0.910 (augmented) is optimistic" in text
+    assert "that of one picked out of 11 networks, at the best of its epochs." in text
+    assert text.startswith("Only as far as the retest's interval.")
+    untested = " ".join(reading(replace(named, retest=None)))
+    assert untested.startswith("Only as far as the interval of the corrected F_med")
+    skipped = " ".join(reading(without_finalists(record)))
+    assert "(on resampled validation groups, plain) F_med is 0.710 (0.42 to 0.90, 95 %)" in skipped
+    assert "cross-validated" not in skipped
+
+
+def test_the_named_winner_is_set_against_the_reference_on_the_folds(
+    record: StudyRecord,
+    evidence_of: Callable[..., Evidence],
+    settled: Callable[..., StudyRecord],
+) -> None:
+    """By cross-validated F_med, and by the paired difference of their out-of-fold predictions."""
+    evidence = evidence_of(record)
+    study = settled(record, folder=evidence.folder)
+    body = summary.section(evidence_of(study)).body
+    assert "Trial 8: 3 x conv" in body
+    assert "It is the least complex of 5 finalists" in body
+    assert (
+        "cross-validated F_med (plain) is 0.870, the reference network&#x27;s 0.676, with" in body
+    )
+    assert "on the plain images of all folds, which chose among the finalists" in body
+    assert "17 + 26 groups" in body
+    evidence.folder.out_of_fold(0).unlink()
+    assert "more than noise was not tested" in summary.section(evidence_of(study)).body
+    assert "Its validation F_med (augmented) is" in summary.section(evidence_of(record)).body
+
+
+def test_the_tabs_on_the_search_speak_of_its_own_best(
+    named: StudyRecord, evidence_of: Callable[..., Evidence]
+) -> None:
+    """A winner by another rule does not pass for the best score of the search."""
+    evidence = evidence_of(named)
+    assert search_section(evidence).shows.startswith("The best, trial 1, was number")
+    assert "the best of the search (trial 1," in would_bigger_help(evidence)
+    front = complexity_section(evidence)
+    assert "best of the search" in str(front.figures["pareto"].layout.annotations)
+    assert "named on other scores than these" in front.body
+
+
 def test_a_retest_of_another_trial_is_told(record: StudyRecord) -> None:
     """A retest that was made before a better trial came does not pass for the winner's."""
     text = " ".join(reading(replace(record, retest={**(record.retest or {}), "number": 99})))
@@ -313,6 +371,39 @@ def test_the_page_builds_from_little(what: str, record: StudyRecord, on_disk: Bu
     html = page_of(on_disk(replace(record, **changes[what])))
     assert "</html>" in html
     assert len(data_of(html)["numbers"]) == len(changes[what].get("trials", record.trials))
+
+
+@pytest.mark.parametrize(
+    "what", ["named", "best rule", "not learned", "skipped", "outdated", "stage at work", "alone"]
+)
+def test_the_page_builds_from_every_state_of_the_finalists(
+    what: str,
+    record: StudyRecord,
+    on_disk: Build,
+    settled: Callable[..., StudyRecord],
+    without_finalists: Build,
+) -> None:
+    """A winner named by either rule, one that was not trained anew, none, one of too few trials."""
+    named = settled(record)
+    studies = {
+        "named": named,
+        "best rule": settled(record, rule="best", refit=False),
+        "not learned": settled(record, reached=(0.1, None, 0.2), notes=("Cut.",)),
+        "skipped": without_finalists(record),
+        "outdated": replace(named, final={**(named.final or {}), "complete": 4}),
+        "stage at work": replace(record, retest=None),
+        "alone": settled(replace(record, trials=record.trials[:1], requested=1)),
+    }
+    html = page_of(on_disk(studies[what]))
+    data = data_of(html)
+    assert ("finalists" in data["figures"]) == (
+        what in ("named", "best rule", "not learned", "alone")
+    )
+    assert html.count('class="numbers"') == 2 - (what == "alone")
+    called = {"outdated": "best of the search", "stage at work": "best of the search"}
+    named_roles = [role for names in data["roles"].values() for role in names]
+    assert called.get(what, "winner") in named_roles
+    assert "<img" not in without_plotly(html)
 
 
 def test_missing_and_torn_histories_are_told(record: StudyRecord, on_disk: Build) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -111,6 +112,30 @@ def test_the_reference_may_win(record: StudyRecord, evidence_of: MakeEvidence) -
     """One bar carries both names when the reference is the best."""
     alone = evidence_of(replace(record, trials=record.trials[:1], requested=1))
     assert [bar.callout for bar in ranking_info(alone, most=9).bars] == ["winner = reference"]
+
+
+def test_a_winner_that_is_not_the_first_has_its_bar_wherever_it_stands(
+    named: StudyRecord, evidence_of: MakeEvidence
+) -> None:
+    """Winner and first of the ranking are two bars, and the tab says that they differ."""
+    worse = [
+        replace(trial, validation_f_med=0.02) if trial.number == 8 else trial
+        for trial in named.trials
+    ]
+    info = ranking_info(evidence_of(replace(named, trials=worse)), most=2)
+    named_bars = {bar.number: bar.callout for bar in info.bars if bar.callout}
+    assert named_bars == {1: "best of the search", 8: "winner", 0: "reference"}
+    heights = [note.ay for note in ranking_figure(info).layout.annotations]
+    assert len(set(heights)) == 3
+    found = ranking.section(evidence_of(named))
+    assert found.shows.startswith("Trial 1 leads")
+    assert found.shows.endswith("; the winner, named among the finalists, is trial 8.")
+    rows = dict(re.findall(r'<tr data-trial="(\d+)"(?: class="([a-z ]+)")?', found.body))
+    assert {number: kind for number, kind in rows.items() if kind} == {
+        "1": "leader",
+        "8": "winner",
+        "0": "reference",
+    }
 
 
 @pytest.mark.parametrize("bounds", [None, (0.2, 0.9)])

@@ -10,9 +10,10 @@ import pytest
 
 from study.records import StudyRecord
 from study.report.frames import trials_frame
-from study.report.tables import neutral, table_data, table_html, table_info, trials_csv
+from study.report.tables import table_data, table_html, table_info, trials_csv
 from study.report.words import DASH, best_of, count, duration, interval, moment, quantity, score
 from study.summary import ranked
+from study.text import neutral
 from study.variant import variant_fields
 
 
@@ -74,7 +75,7 @@ def test_repeats_are_shown_only_where_there_are_any(record: StudyRecord) -> None
 def test_cells_are_escaped(record: StudyRecord) -> None:
     """A cause with HTML in it is text in the table."""
     bad = replace(record.trials[11], cause="<script>alert(1)</script>")
-    html = table_html(table_info(replace(record, trials=[bad])), winner=None)
+    html = table_html(table_info(replace(record, trials=[bad])), roles={})
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 

@@ -23,8 +23,10 @@ from study.ledger import Ledger
 from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
 from study.search.driver import Interruption, interruptible, only_driver, run_search
+from study.search.kept_models import kept_models
 from study.search.limits import Budget, TrialLimits
 from study.space import Space
+from study.summary import ranked
 from study.workspace import StudyFolder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")
@@ -52,7 +54,7 @@ class Place:
         line = ["run", "--data", self.data, "--name", "it", "--space", "tiny.toml"]
         line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "960"]
         line += ["--validation-samples", "48", "--trials", trials, "--seed", "2", "--json"]
-        line += ["--jobs", "1", "--no-pruning"]
+        line += ["--jobs", "1", "--no-pruning", "--finalists", "0"]
         return self.start_study(self.path, *line, *options)
 
     def finish(self, *options: object, trials: int = TRIALS) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def test_a_search_trains_every_trial_once(whole: tuple[Place, dict[str, Any]]) -
     scores = [entry["validation_f_med"] for entry in found["ranking"]]
     assert scores == sorted(scores, reverse=True)
     assert place.running() == 0
-    kept = {entry["number"] for entry in found["ranking"][:3]} | {0}
+    kept = kept_models(ranked(place.read()))
     assert {k for k in range(TRIALS) if place.study.model(k).is_file()} == kept
 
 

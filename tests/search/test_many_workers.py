@@ -40,7 +40,7 @@ def work(folder):
     ledger, space, conflicts = Ledger.open(folder), find_space("seed"), 0
     record = ledger.read()
     ledger.optuna_study.pruner = make_pruner(record.search, record.protocol)
-    while waiting := ledger.open_ordinals({TRIALS}):
+    while waiting := ledger.open_ordinals(range({TRIALS})):
         ordinal = waiting[conflicts * os.getpid() % len(waiting)]
         found = ask(ledger, ordinal, space=space, protocol=record.protocol,
                     search=record.search, seed=record.seed)

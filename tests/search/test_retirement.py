@@ -22,10 +22,10 @@ MakeStudy = Callable[[Protocol], tuple[StudyFolder, Ledger]]
 
 SHORT_LIVED = """
 import sys
-from study.search import worker
+from study.search import serving, worker
 assert sys.argv[1:3] == ["-m", "study.search.worker"]
 del sys.argv[1:3]
-worker.TRIALS_OF_A_LIFE = 1
+serving.TRIALS_OF_A_LIFE = 1
 sys.exit(worker.main())
 """
 

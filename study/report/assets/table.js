@@ -14,6 +14,7 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid, most }) => {
     });
   });
   const lower = data.columns.map((column) => column.text.map((text) => text.toLowerCase()));
+  const kinds = { reference: "reference", "best of the search": "leader" };
   let order = data.numbers.map((_, row) => row);
   let visible = order;
   let limit = data.rows;
@@ -23,7 +24,7 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid, most }) => {
     const number = data.numbers[row];
     const found = document.createElement("tr");
     found.dataset.trial = number;
-    found.className = (data.roles[number] ?? []).map((role) => role === "reference" ? role : "winner").join(" ");
+    found.className = (data.roles[number] ?? []).map((role) => kinds[role] ?? "winner").join(" ");
     if (number === current) found.setAttribute("aria-current", "true");
     const box = document.createElement("input");
     box.type = "checkbox";

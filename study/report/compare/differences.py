@@ -126,8 +126,8 @@ def section(studies: Sequence[Compared]) -> Section:
     return Section(
         key="difference",
         title="Difference",
-        look_for="How far the winners lie apart on the same plain validation images; an interval "
-        "that holds 0 does not tell which is better.",
+        look_for="How far the winners, as the search left them, lie apart on the same plain "
+        "validation images; an interval that holds 0 does not tell which is better.",
         shows=_differences_sentence(shown),
         body=join(*body),
         figures={"differences": differences_figure(rows)} if rows else {},

@@ -87,7 +87,7 @@ class StudyPoints:
 def capacity_points(name: str, record: StudyRecord, measure: str) -> StudyPoints:
     """Return the complete and pruned trials of a study, every few of them where there are many.
 
-    ``measure`` is ``parameters`` or ``macs``. The best trial is always among them.
+    ``measure`` is ``parameters`` or ``macs``. The winner is always among them.
     """
     best = winner(record)
     found = []
@@ -103,8 +103,9 @@ def capacity_points(name: str, record: StudyRecord, measure: str) -> StudyPoints
                     wins=best is not None and trial.number == best.number,
                 )
             )
-    kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), DRAWN)).astype(int))
-    points = [found[k] for k in kept]
+    spread = np.linspace(0, len(found) - 1, min(len(found), DRAWN)).astype(int).tolist()
+    kept = {*spread, *(k for k, point in enumerate(found) if point.wins)}
+    points = [found[k] for k in sorted(kept)]
     return StudyPoints(name=name, points=points, left_out=len(found) - len(points))
 
 
@@ -150,7 +151,7 @@ def _outline(point: CapacityPoint, color: str) -> str:
 
 
 def _point_words(place: int, point: CapacityPoint, measure: str) -> str:
-    what = "best of its study" if point.wins else "pruned, best so far" if point.pruned else ""
+    what = "winner of its study" if point.wins else "pruned, best so far" if point.pruned else ""
     unit = "parameters" if measure == "parameters" else "multiply-accumulates"
     return (
         f"<b>{letter(place)}, trial {point.number}</b> {what}<br>{point.size:,.0f} {unit}<br>"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from study.records import TrialRecord
+from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.compare.figures import letter
 from study.report.compare.studies import Compared, Field, differing, fields_of
+from study.report.estimates import three_numbers
 from study.report.markup import Markup, element, join
 from study.report.section import Section
 from study.report.verdict import in_words
@@ -69,7 +70,7 @@ def _field(field: Field) -> Markup:
 
 _ROWS: tuple[tuple[str, Callable[[TrialRecord], str]], ...] = (
     ("Network", in_words),
-    ("Validation F_med, augmented (ranks)", lambda t: words.score(t.validation_f_med)),
+    ("Validation F_med, augmented (ranks trials)", lambda t: words.score(t.validation_f_med)),
     ("Validation F_med, plain", lambda t: words.score(t.validation_f_med_plain)),
     ("Validation F_med, smooth", lambda t: words.score(t.validation_f_med_smooth)),
     ("Training F_med, augmented", lambda t: words.score(t.train_f_med)),
@@ -94,6 +95,9 @@ def winners(studies: Sequence[Compared]) -> Section:
     rows += [
         row(label, [words.DASH if t is None else value(t) for t in best]) for label, value in _ROWS
     ]
+    pairs = [(study.record, trial) for study, trial in zip(studies, best, strict=True)]
+    for place, label in ((1, "Corrected F_med, plain"), (2, "Cross-validated F_med, plain")):
+        rows.append(row(label, [_estimate(record, trial, place) for record, trial in pairs]))
     fields = fields_of(studies)
     apart = [kind for kind in ("data", "split", "protocol") if differing(fields, kind)]
     chosen = (
@@ -104,8 +108,8 @@ def winners(studies: Sequence[Compared]) -> Section:
     return Section(
         key="winners",
         title="Winners",
-        look_for="Each study's winner by the one rule: complete trials by validation F_med on the "
-        "augmented set, then fewer multiply-accumulates.",
+        look_for="Each study's winner: taken among its finalists where it has trained any, "
+        "else the first of its ranking, by validation F_med on the augmented set.",
         shows=_winners_sentence(best, apart),
         body=_table(studies, rows, "Winner"),
     )
@@ -115,6 +119,16 @@ def row(label: str, values: Sequence[str]) -> Markup:
     """Return a row of a table with its heading."""
     cells = (element("td", value) for value in values)
     return element("tr", element("th", label, scope="row"), *cells)
+
+
+def _estimate(record: StudyRecord, trial: TrialRecord | None, place: int) -> str:
+    """Write one of the three numbers with its interval or standard error."""
+    if trial is None:
+        return words.DASH
+    found = three_numbers(record, trial)[place]
+    if found.value is None:
+        return words.DASH
+    return f"{found.value:.3f} ({found.spread}; {found.on})"
 
 
 def _winners_sentence(best: Sequence[TrialRecord | None], apart: Sequence[str]) -> str:
@@ -132,6 +146,7 @@ def _winners_sentence(best: Sequence[TrialRecord | None], apart: Sequence[str]) 
         return f"Only {letter(high[1])} has a winner, with validation F_med {high[0]:.3f}.{none}"
     weak = f"; not comparable, for these differ: {', '.join(apart)}" if apart else ""
     return (
-        f"Highest is {letter(high[1])} (trial {high[2].number}, {high[0]:.3f}), lowest "
+        f"By the search's score, highest is {letter(high[1])} (trial {high[2].number}, "
+        f"{high[0]:.3f}), lowest "
         f"{letter(low[1])} (trial {low[2].number}, {low[0]:.3f}), both optimistic{weak}.{none}"
     )

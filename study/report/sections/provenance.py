@@ -14,7 +14,7 @@ from study.report import words
 from study.report.markup import Content, Markup, element, join
 from study.report.section import Evidence, Section
 from study.report.tables import facts_html
-from study.summary import counts
+from study.summary import counts, is_settled
 
 STRATEGIES = {
     "tpe": "tree-structured Parzen estimator (tpe)",
@@ -196,6 +196,18 @@ def _protocol(protocol: Protocol) -> list[tuple[str, Content]]:
     ]
 
 
+def _after(record: StudyRecord) -> list[tuple[str, Content]]:
+    """Return when and how the winner was named, nothing before it was."""
+    final = record.final
+    if final is None or not is_settled(record):
+        return []
+    return [
+        ("Winner named at", words.moment(final.get("at"))),
+        ("Time of folds and final network", words.duration(final.get("seconds"))),
+        ("Final network", element("code", str(final.get("model_digest") or words.DASH))),
+    ]
+
+
 def _circumstances(evidence: Evidence) -> list[tuple[str, Content]]:
     record = evidence.record
     seconds = [trial.seconds for trial in record.trials if words.number(trial.seconds) is not None]
@@ -207,6 +219,7 @@ def _circumstances(evidence: Evidence) -> list[tuple[str, Content]]:
         ("Last trial ended", words.moment(ended)),
         *retest,
         ("Time of all trials", words.duration(sum(filter(None, seconds)))),
+        *_after(record),
         ("Trials planned", words.count(record.requested)),
         ("Trials", state or "none"),
         ("Suggestions turned down for their size", words.count(record.infeasible)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from study import metrics
 from study.records import StudyRecord
 from study.report import words
+from study.report.marks import roles
 from study.report.markup import Markup, element, join
 from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
 from study.report.section import Evidence, Section, chart
 from study.report.tables import table_html
-from study.summary import counts, winner
+from study.summary import counts, is_settled, leader, winner
 
 BARS = 200
 """Most bars of the figure."""
@@ -18,16 +19,16 @@ BARS = 200
 def section(evidence: Evidence) -> Section:
     """Return the tab with all trials."""
     info = ranking_info(evidence, most=BARS)
-    best = winner(evidence.record)
-    table = table_html(evidence.table, winner=None if best is None else best.number)
+    table = table_html(evidence.table, roles=roles(evidence.record))
     return Section(
         key="ranking",
         title="Ranking",
         look_for=(
             "Look at the intervals: they tell how little a single score says; which network to "
-            "take, the smallest within one standard error of the best, is said in Complexity."
+            "take is said in Finalists, and which is the smallest within one standard error of "
+            "the best by these scores in Complexity."
         ),
-        shows=_shows(info),
+        shows=_shows(evidence.record, info),
         body=join(
             chart(
                 "ranking",
@@ -57,7 +58,7 @@ def section(evidence: Evidence) -> Section:
     )
 
 
-def _shows(info: RankingInfo) -> str:
+def _shows(record: StudyRecord, info: RankingInfo) -> str:
     complete = [bar for bar in info.bars if bar.state == "complete"]
     if not complete:
         return "No trial is complete, so that there is nothing to rank yet."
@@ -65,15 +66,24 @@ def _shows(info: RankingInfo) -> str:
     if first.bounds is None:
         return (
             f"Trial {first.number} leads with {first.score:.3f}; without the counts by group there "
-            "is no interval."
+            f"is no interval{_named(record)}."
         )
     low, high = first.bounds
     inside = sum(bar.score >= low for bar in complete)
     of = words.plural(len(complete), "complete trial")
     return (
         f"Trial {first.number} leads with {first.score:.3f} (95 % interval {low:.2f} to "
-        f"{high:.2f}); {inside} of {of} drawn here, itself included, lie in that interval."
+        f"{high:.2f}); {inside} of {of} drawn here, itself included, lie in that interval"
+        f"{_named(record)}."
     )
+
+
+def _named(record: StudyRecord) -> str:
+    """Say so where the winner is not the first of the ranking."""
+    best = winner(record)
+    if best is None or best is leader(record) or not is_settled(record):
+        return ""
+    return f"; the winner, named among the finalists, is trial {best.number}"
 
 
 def _note(evidence: Evidence, info: RankingInfo) -> str:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from study.errors import DataError, SettingsError
+from study.evaluation.operating import Predictions
 from study.evaluation.paired import paired_difference
 from study.model.capacity import layers
 from study.records import StudyRecord, TrialRecord
 from study.report import words
+from study.report.cards import network_cards, retest_card
 from study.report.cautions import caution_list
-from study.report.marks import leader
+from study.report.estimates import three_numbers, trust_html
+from study.report.marks import best_called
 from study.report.markup import Content, Markup, element, join
 from study.report.ranking_figure import RankingInfo, ranking_figure, ranking_info
 from study.report.score_interval import score_interval
 from study.report.section import Evidence, Section, chart
 from study.report.sections.complexity.section import would_bigger_help
-from study.report.stored import read_predictions
-from study.report.verdict import in_words, network_cards, reading, retest_card
-from study.summary import winner
+from study.report.sections.finalists.choice import chosen_words
+from study.report.stored import read_out_of_fold, read_predictions
+from study.report.verdict import in_words, reading
+from study.summary import reference, winner
 from study.variant import Variant
 
 BARS = 30
@@ -41,6 +45,7 @@ def section(evidence: Evidence) -> Section:
             _answers(evidence),
             element("div", _ranking(info), retest_card(record), class_="lead"),
             element("div", *network_cards(evidence), class_="cards"),
+            trust_html(record),
             _layers(record),
             element("h3", "Before you believe a figure") if others else None,
             caution_list(others) if others else None,
@@ -112,47 +117,78 @@ def _lower(title: str) -> str:
 
 def _won(evidence: Evidence) -> str:
     record = evidence.record
-    best = winner(record)
+    best, other = winner(record), reference(record)
     if best is None:
         return "None yet: no trial is complete."
-    reference = next((trial for trial in record.trials if trial.number == 0), None)
+    called = best_called(record)
     found = f"Trial {best.number}: {in_words(best)}"
-    if leader(record) != "winner":
-        found = f"None yet; the best so far is trial {best.number}: {in_words(best)}"
-    if reference is best:
-        return f"{found}. This is the reference network itself."
-    return f"{found}. {_against(evidence, best, reference)}"
+    if called != "winner":
+        found = f"None yet; the {called} is trial {best.number}: {in_words(best)}"
+    found += f". {chosen}" if (chosen := chosen_words(record)) else "."
+    if other is best:
+        return f"{found} This is the reference network itself."
+    return f"{found} {_against(evidence, best, other)}"
 
 
-def _against(evidence: Evidence, best: TrialRecord, reference: TrialRecord | None) -> str:
-    score = words.score(best.validation_f_med)
-    if reference is None or reference.validation_f_med is None or not reference.macs:
-        return f"Its validation F_med is {score}."
-    size = (best.macs or 0) / reference.macs
-    gain = (best.validation_f_med or 0) - reference.validation_f_med
+def _against(evidence: Evidence, best: TrialRecord, other: TrialRecord | None) -> str:
+    """Set the winner beside the reference, in the figure that is least flattered by the choice."""
+    record = evidence.record
+    name, value = "validation F_med (augmented)", best.validation_f_med
+    against = None if other is None else other.validation_f_med
+    across = three_numbers(record, best)[2].value
+    other_across = None if other is None else three_numbers(record, other)[2].value
+    if across is not None and other_across is not None:
+        name, value, against = "cross-validated F_med (plain)", across, other_across
+    if other is None or value is None or against is None or not other.macs:
+        return f"Its {name} is {words.score(value)}."
     return (
-        f"Its validation F_med is {score}, {abs(gain):.3f} {'above' if gain >= 0 else 'below'} the "
-        f"reference network's, with {words.quantity(size)} times its multiply-accumulates; "
-        f"{_paired(evidence, best, reference)}."
+        f"Its {name} is {words.score(value)}, the reference network's {words.score(against)}, with "
+        f"{words.quantity((best.macs or 0) / other.macs)} times its multiply-accumulates; "
+        f"{_paired(evidence, best, other)}."
     )
 
 
-def _paired(evidence: Evidence, best: TrialRecord, reference: TrialRecord) -> str:
-    """Say whether the two differ by more than noise, on the plain validation images."""
+def _paired(evidence: Evidence, best: TrialRecord, other: TrialRecord) -> str:
+    """Say whether the two differ by more than noise, on plain images that both were judged on."""
+    on = "on the plain images of all folds, which chose among the finalists"
+    pair = _both(evidence, best, other, folds=True)
+    if pair is None:
+        on = "on the plain images of the validation part, which chose it"
+        pair = _both(evidence, best, other, folds=False)
     try:
-        first, second = (
-            read_predictions(evidence.folder.trial(item.number) / "validation_predictions.npz")
-            for item in (best, reference)
-        )
-        found = paired_difference(first, second, seed=evidence.record.seed)
-    except (DataError, ValueError):
+        if pair is None:
+            return "whether that is more than noise was not tested"
+        found = paired_difference(*pair, seed=evidence.record.seed)
+    except ValueError:
         return "whether that is more than noise was not tested"
     sign = "" if found.low > 0 or found.high < 0 else ", which does not exclude 0"
     return (
-        f"on the plain images of the validation part, which chose it, the difference is "
+        f"{on}, the difference is "
         f"{found.difference:+.2f} ({found.low:+.2f} to {found.high:+.2f}, 95 %, "
         f"{found.groups[0]} + {found.groups[1]} groups){sign}"
     )
+
+
+def _both(
+    evidence: Evidence, best: TrialRecord, other: TrialRecord, *, folds: bool
+) -> tuple[Predictions, Predictions] | None:
+    """Return the predictions of both, out of fold or of the validation part; None without."""
+    record, folder = evidence.record, evidence.folder
+    if folds and None in (three_numbers(record, item)[2].value for item in (best, other)):
+        return None  # files of an earlier stage do not speak for this one
+    try:
+        if folds:
+            first, second = (
+                read_out_of_fold(folder.out_of_fold(item.number)) for item in (best, other)
+            )
+        else:
+            first, second = (
+                read_predictions(folder.trial(item.number) / "validation_predictions.npz")
+                for item in (best, other)
+            )
+    except DataError:
+        return None
+    return first, second
 
 
 def _layers(record: StudyRecord) -> Markup | None:

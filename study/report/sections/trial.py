@@ -6,7 +6,7 @@ from study.records import SCORES
 from study.report import words
 from study.report.markup import Markup, element, join
 from study.report.section import Evidence, Section
-from study.summary import winner
+from study.summary import leader
 
 _LINES = (
     ("train", "training, augmented"),
@@ -37,10 +37,11 @@ def section(evidence: Evidence) -> Section:
 
 
 def _shows(evidence: Evidence) -> str:
-    best = winner(evidence.record)
+    best = leader(evidence.record)
     if best is None:
         return "No trial is complete." if evidence.record.trials else "No trial has begun."
-    return f"The best trial is {best.number}; its best epoch was {words.best_epoch(best)}."
+    epoch = words.best_epoch(best)
+    return f"The best trial of the search is {best.number}; its best epoch was {epoch}."
 
 
 def _tools() -> Markup:

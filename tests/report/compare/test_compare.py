@@ -116,6 +116,30 @@ def test_what_differs_is_marked_and_warned_of(build: Build, record: StudyRecord)
     )
 
 
+def test_named_winners_stand_with_their_three_numbers(
+    build: Build, named: StudyRecord, tmp_path: Path
+) -> None:
+    """Where finalists named the winner it is compared, not the first of the ranking."""
+    studies = [build("one", final=named.final, stored=False), build("two")]
+    body = body_of(studies, tmp_path / "page.html")
+    trial = re.search(r"<th[^>]*>Trial</th><td>(\d+)</td><td>(\d+)</td>", body)
+    assert trial is not None
+    assert trial.groups() == ("8", "1")
+    corrected = re.search(r"Corrected F_med, plain</th><td>(.*?)</td><td>(.*?)</td>", body)
+    assert corrected is not None
+    assert re.fullmatch(r"0\.\d{3} \(0\.\d\d to 0\.\d\d, 95 %; folds, plain\)", corrected[1])
+    assert corrected[2] == "\N{EM DASH}"
+    assert "± 0.099, one SE; 5 folds, plain" in body
+
+
+def test_a_named_winner_is_drawn_though_many_trials_lead_it(named: StudyRecord) -> None:
+    trials = [replace(named.trials[1], number=100 + at) for at in range(2 * DRAWN)]
+    study = replace(named, trials=[*named.trials, *trials])
+    study = replace(study, final={**(named.final or {}), "complete": 10 + len(trials)})
+    (point,) = [it for it in capacity_points("one", study, "macs").points if it.wins]
+    assert point.number == 8
+
+
 def test_another_division_of_the_same_images_is_another_split(
     build: Build, record: StudyRecord
 ) -> None:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from study.report import words
 from study.report.cautions import FEW_TRIALS as FEW_FOR_ZONES
-from study.report.marks import add_selection, callouts, marker_size
+from study.report.marks import SEARCH_BEST, add_selection, callouts, marker_size
 from study.report.markup import plotly_text
 from study.report.section import Evidence
 from study.report.sections.complexity.trend import (
@@ -249,10 +249,12 @@ def _add_zone(figure: go.Figure, zone: Zone, trend: CapacityTrend | None) -> Non
 
 
 def add_callouts(figure: go.Figure, points: pd.DataFrame, names: dict[int, str]) -> None:
-    """Name the trials at their validation F_med: the reference below, any other above."""
+    """Name the trials at their validation F_med: one that is the best of something above."""
+    two = SEARCH_BEST in names.values()
     for row in points[points["number"].isin(set(names))].itertuples():
         name = names[int(row.number)]
-        add_callout(figure, row.capacity, row.validation_f_med, name, name != "reference")
+        above = SEARCH_BEST in name if two else name != "reference"
+        add_callout(figure, row.capacity, row.validation_f_med, name, above)
 
 
 def add_callout(

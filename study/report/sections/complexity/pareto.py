@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from study.metrics import FEW_GROUPS
 from study.report import words
+from study.report.estimates import finalists
 from study.report.marks import add_selection, callouts
 from study.report.markup import Markup, element, join
 from study.report.section import Evidence, chart
@@ -63,6 +64,8 @@ class FrontInfo:
     smallest: int | None
     """The trial with the least cost within one standard error of the best."""
     callouts: dict[int, str]
+    settled: bool
+    """Whether finalists named the winner, which these scores then do not."""
 
 
 def front_info(evidence: Evidence) -> FrontInfo | None:
@@ -86,6 +89,7 @@ def front_info(evidence: Evidence) -> FrontInfo | None:
         groups=_groups(evidence),
         smallest=None if error is None else int(front["number"][close].iloc[0]),
         callouts=callouts(evidence.record),
+        settled=bool(finalists(evidence.record)),
     )
 
 
@@ -193,6 +197,10 @@ def front_chart(info: FrontInfo) -> Markup:
             "difference between two may be surer than this; the best of many is also optimistic. "
             f"{_narrow(info.groups)}"
         )
+        if info.settled:
+            known += (
+                " The winner was named on other scores than these, those of the folds (Finalists)."
+            )
     if len(info.never_learned):
         known += f" {never_learned_words(len(info.never_learned), 'on the front')} (open squares)."
     if total > MOST_POINTS:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from study.report import words
 from study.report.cautions import FEW_TRIALS as FEW_FOR_ZONES
-from study.report.marks import leader
+from study.report.marks import callouts
 from study.report.markup import Content, Markup, element, join
 from study.report.section import Evidence, Section, chart, hidden
 from study.report.sections.complexity.figures import (
@@ -35,7 +35,7 @@ from study.report.sections.complexity.pareto import (
 )
 from study.report.sections.complexity.trend import CapacityTrend
 from study.report.sections.complexity.trials import never_learned_words
-from study.summary import winner
+from study.summary import leader
 
 LITTLE = 0.02
 """A change of smoothed F_med that surely stays below this is worth no larger network."""
@@ -140,16 +140,15 @@ def _moved(change: float) -> str:
 
 def _place(evidence: Evidence) -> str:
     """Tell whether the best trial sits at the upper edge of all that complete and pruned tried."""
-    best = winner(evidence.record)
+    best = leader(evidence.record)
     if best is None or not best.parameters or best.parameters <= 0:
         return "the capacity of the best trial is unknown"
     frame = evidence.trials[np.isfinite(evidence.trials["parameters"])]
     frame = frame[(frame["parameters"] > 0) & frame["state"].isin(["complete", "pruned"])]
     low, high = frame["parameters"].min(), frame["parameters"].max()
     share = math.log(best.parameters / low) / math.log(high / low)
-    name = (
-        f"the {leader(evidence.record)} (trial {best.number}, {about(best.parameters)} parameters)"
-    )
+    called = callouts(evidence.record)[best.number].removesuffix(" = reference")
+    name = f"the {called} (trial {best.number}, {about(best.parameters)} parameters)"
     pruned = frame["parameters"][frame["state"] == "pruned"]
     also = f"; pruned trials: {about(pruned.min())} to {about(pruned.max())}" if len(pruned) else ""
     return (

@@ -82,18 +82,6 @@ class Zone:
     """The whole band tells the same, throughout the zone; it always does where variance rules."""
 
 
-def lowess(x: Floats, y: Floats, at: Floats, *, span: float = SPAN) -> Floats:
-    """Smooth ``y`` over ``x``, (n,) each, and return the curve at the points ``at``.
-
-    Local linear regression with tricube weights over the nearest ``span`` of the points, without
-    the robust iterations (Cleveland 1979, Journal of the American Statistical Association
-    74:829). The neighbourhood holds at least eight points and three different x, where there are
-    as many.
-    """
-    smooth: Floats = _smoothed(x, [y], at, np.ones((1, len(x))), span)[0, 0]
-    return smooth
-
-
 def too_little(capacity: Floats) -> str | None:
     """Return why complete trials of these capacities carry no trend; None when they do."""
     trials, different = len(capacity), len(np.unique(capacity))
@@ -127,8 +115,8 @@ def capacity_trend(
         chosen = rng.choice(len(x), MOST_FITTED, replace=False)
         x, scores = x[chosen], [y[chosen] for y in scores]
     times = rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=DRAWS).astype(np.float64)
-    value = np.clip(_smoothed(x, scores, at, np.ones((1, len(x))), SPAN), 0, 1)[:, 0]
-    drawn = np.clip(_smoothed(x, scores, at, times, SPAN), 0, 1)  # (3, DRAWS, GRID + 2)
+    value = np.clip(_smoothed(x, scores, at, np.ones((1, len(x)))), 0, 1)[:, 0]
+    drawn = np.clip(_smoothed(x, scores, at, times), 0, 1)  # (3, DRAWS, GRID + 2)
     grid, value, drawn, later, redrawn = (
         np.exp(at[:GRID]),
         value[:, :GRID],
@@ -166,9 +154,14 @@ def zones(trend: CapacityTrend, target: float) -> list[Zone]:
     ]
 
 
-def _smoothed(x: Floats, scores: list[Floats], at: Floats, counts: Floats, span: float) -> Floats:
-    """Return the local linear fit of each score, for each row of counts, (scores, rows, at)."""
-    offset, weight = _kernel(x, at, span)
+def _smoothed(x: Floats, scores: list[Floats], at: Floats, counts: Floats) -> Floats:
+    """Return the local linear fit of each score, for each row of counts, (scores, rows, at).
+
+    Tricube weights over the nearest ``SPAN`` of the points, without the robust iterations
+    (Cleveland 1979, Journal of the American Statistical Association 74:829). The neighbourhood
+    holds at least eight points and three different x, where there are as many.
+    """
+    offset, weight = _kernel(x, at)
     s0, s1, s2 = (counts @ (weight * offset**power).T for power in range(3))
     scale = s0 * s2 - s1**2
     line = scale > 1e-9 * s0 * s2  # else all the weight is at one capacity: take the mean
@@ -180,11 +173,11 @@ def _smoothed(x: Floats, scores: list[Floats], at: Floats, counts: Floats, span:
     return np.array(fits)
 
 
-def _kernel(x: Floats, at: Floats, span: float) -> tuple[Floats, Floats]:
+def _kernel(x: Floats, at: Floats) -> tuple[Floats, Floats]:
     """Return each point's offset in bandwidths and its tricube weight, (at, n) each."""
     apart = x[None, :] - at[:, None]
     distance = np.abs(apart)
-    nearest = min(max(math.ceil(span * len(x)), FEW_TRIALS), len(x)) - 1
+    nearest = min(max(math.ceil(SPAN * len(x)), FEW_TRIALS), len(x)) - 1
     different = np.sort(np.abs(np.unique(x)[None, :] - at[:, None]), axis=1)
     third = different[:, min(3, different.shape[1]) - 1]
     width = np.maximum(np.partition(distance, nearest, axis=1)[:, nearest], third)

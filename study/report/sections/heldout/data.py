@@ -9,14 +9,19 @@ from typing import Any
 
 from study import metrics
 from study.errors import DataError
+from study.evaluation.final import REFIT
 from study.evaluation.operating import Predictions, threshold_for_sensitivity
 from study.records import StudyRecord
+from study.report.final_network import final_origin
 from study.report.section import Evidence
-from study.report.stored import read_predictions
+from study.report.stored import read_out_of_fold, read_predictions
 from study.summary import progress, winner
 
 TARGET = 0.95
-"""Sensitivity that the chosen threshold keeps on the validation images."""
+"""Sensitivity that the chosen threshold keeps on the images that it is chosen on."""
+
+VALIDATION, FOLDS = "validation", "out-of-fold"
+"""What a threshold is chosen on: the validation images, or the finalists' out-of-fold ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,26 +38,35 @@ class HeldOut:
 
     trial: int | None
     """Whose they are: the network that was retested, else the best so far."""
-    validation: Predictions | None
+    source: str
+    """``VALIDATION``, or ``FOLDS`` where the validation images trained the network, or its variant
+    was a finalist."""
+    choosing: Predictions | None
+    """What thresholds are chosen on: never the test part."""
     test: Predictions | None
     missing: dict[str, str]
-    """Part to why it has no predictions."""
+    """``source`` and ``test`` to why it has no predictions."""
 
     @property
     def cuts(self) -> list[Cut]:
-        """The thresholds to judge: the fixed one, and the one chosen on validation images."""
+        """The thresholds to judge: the fixed one, and the one chosen off the test part."""
         found = [Cut(name=f"threshold {metrics.THRESHOLD:g}", threshold=metrics.THRESHOLD)]
-        if self.validation is not None:
-            chosen = threshold_for_sensitivity(self.validation, TARGET)
+        if self.choosing is not None:
+            chosen = threshold_for_sensitivity(self.choosing, TARGET)
             found.append(Cut(name=f"chosen: {threshold_words(chosen)}", threshold=chosen))
         return found
 
     @property
-    def judged(self) -> str | None:
-        """The part that carries curves and calibration: test, else validation, else None."""
-        for part, data in (("test", self.test), ("validation", self.validation)):
+    def parts(self) -> list[tuple[str, Predictions | None]]:
+        """What thresholds are chosen on, and the test part."""
+        return [(self.source, self.choosing), ("test", self.test)]
+
+    @property
+    def judged(self) -> tuple[str, Predictions] | None:
+        """What carries curves and calibration: test, else ``source``, else None."""
+        for part, data in reversed(self.parts):
             if data is not None and not data.few:
-                return part
+                return part, data
         return None
 
 
@@ -61,21 +75,46 @@ def held_out(evidence: Evidence) -> HeldOut:
     record, folder = evidence.record, evidence.folder
     retest, best = record.retest or {}, winner(record)
     trial = retest.get("number", None if best is None else best.number)
-    data: dict[str, Predictions | None] = {"validation": None, "test": None}
-    missing = {"validation": "there is no network yet", "test": "there is no retest"}
+    choosing, test = None, None
+    source, missing = VALIDATION, {"test": "there is no retest"}
+    why = "there is no network yet"
     if trial is not None:
-        images = part_counts(record, "validation").get("images")
-        path = folder.trial(trial) / "validation_predictions.npz"
-        data["validation"], missing["validation"] = _read(path, images)
+        source, choosing, why = _choosing(evidence, trial)
     if record.retest is not None:
         path = folder.test_predictions
-        data["test"], missing["test"] = _read(path, retest.get("images"))
-        if (test := data["test"]) is not None and (counted := retest.get("confusion")):
+        test, missing["test"] = _read(path, retest.get("images"))
+        if test is not None and (counted := retest.get("confusion")):
             same = metrics.binary_counts(test.label, test.probability) == counted
             if not same:
-                data["test"], missing["test"] = None, f"{path.name} is of another retest"
-    absent = {part: reason for part, reason in missing.items() if data[part] is None}
-    return HeldOut(trial=trial, validation=data["validation"], test=data["test"], missing=absent)
+                test, missing["test"] = None, f"{path.name} is of another retest"
+    missing[source] = why
+    absent = {part for part, data in ((source, choosing), ("test", test)) if data is None}
+    return HeldOut(
+        trial=trial,
+        source=source,
+        choosing=choosing,
+        test=test,
+        missing={part: missing[part] for part in absent},
+    )
+
+
+def _choosing(evidence: Evidence, trial: int) -> tuple[str, Predictions | None, str]:
+    """Return where predictions to choose on come from, the predictions, and why there are none.
+
+    As for an export: those of the folds where the variant was a finalist, else those of the
+    validation part, unless they trained the network.
+    """
+    record, folder = evidence.record, evidence.folder
+    origin = (record.retest or {}).get("origin") or final_origin(record)
+    if folder.out_of_fold(trial).is_file() or origin == REFIT:
+        try:
+            return FOLDS, read_out_of_fold(folder.out_of_fold(trial)), ""
+        except DataError as error:
+            if origin == REFIT:
+                return FOLDS, None, f"folds/{error}"
+    path = folder.trial(trial) / "validation_predictions.npz"
+    data, why = _read(path, part_counts(record, "validation").get("images"))
+    return VALIDATION, data, why
 
 
 def _read(path: Path, images: int | None) -> tuple[Predictions | None, str]:

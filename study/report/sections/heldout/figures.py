@@ -25,7 +25,7 @@ from study.report.style import AXIS, EXTRA, INK, LEGEND, SOFT, SURFACE, VALIDATI
 POINTS = 1_000
 """Most points drawn of one line."""
 
-COLORS = {"validation": VALIDATION, "test": EXTRA}
+COLORS = {"validation": VALIDATION, "out-of-fold": VALIDATION, "test": EXTRA}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class LineInfo:
     """A curve of one part with operating points."""
 
     part: str
-    """``validation`` or ``test``."""
+    """``validation``, ``out-of-fold`` or ``test``."""
     x: list[float]
     y: list[float]
     points: int
@@ -144,8 +144,7 @@ def _values(values: NDArray[np.float64]) -> list[float]:
 def threshold_figure(info: ThresholdInfo, *, positive: str, negative: str) -> go.Figure:
     """Draw sensitivity solid and specificity dashed, with a line at every cut.
 
-    Only the validation part tells its values under the pointer: no threshold is to be chosen on
-    the test part.
+    The test part does not tell its values under the pointer: no threshold is to be chosen there.
     """
     figure = go.Figure(layout=layout())
     for name, of, values, dash in (
@@ -159,8 +158,8 @@ def threshold_figure(info: ThresholdInfo, *, positive: str, negative: str) -> go
             name=plotly_text(f"{name} ({_short(of)})"),
             mode="lines",
             line={"shape": "vh", "color": COLORS[info.part], "dash": dash, "width": 2},
-            hovertemplate=told if info.part == "validation" else None,
-            hoverinfo=None if info.part == "validation" else "skip",
+            hovertemplate=None if info.part == "test" else told,
+            hoverinfo="skip" if info.part == "test" else None,
         )
     for place, cut in enumerate(sorted(info.cuts, key=lambda cut: cut.threshold)):
         figure.add_vline(x=cut.threshold, line={"color": INK, "width": 1, "dash": "dot"})

@@ -7,11 +7,11 @@ from typing import Any
 
 from study.records import StudyRecord
 from study.report import words
+from study.report.final_network import ORIGINS, stale_retest
 from study.report.markup import Content, Markup, element, join
 from study.report.section import hidden
 from study.report.sections.heldout.data import class_names, part_counts, untested
 from study.report.verdict import interval_infos
-from study.summary import winner
 
 
 def shows(record: StudyRecord) -> str:
@@ -68,17 +68,14 @@ def scores_html(record: StudyRecord) -> Markup:
             continue  # without groups enough for an interval the figure alone would mislead
         text = "no interval" if info.bounds is None else bounds_words(info.bounds)
         rows.append((info.label, words.score(info.value), text))
-    best = winner(record)
-    other = (
-        element("p", f"Of trial {retest.get('number')}, which is not the best one.")
-        if best is not None and best.number != retest.get("number")
-        else None
-    )
+    origin = ORIGINS.get(str(retest.get("origin")))
+    of = f"Trial {retest.get('number')}'s network, {origin}." if origin else None
+    said = " ".join(filter(None, [of, stale_retest(record)]))
     method = intervals.get("method")
     how = element("summary", "How the intervals are made")
     return join(
         element("h3", "Mistakes and scores"),
-        other,
+        element("p", said) if said else None,
         element(
             "div",
             element("div", _confusion(retest, record.dataset)),

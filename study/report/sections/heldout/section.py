@@ -13,7 +13,7 @@ from study.records import StudyRecord
 from study.report import words
 from study.report.markup import Content, Markup, element, join
 from study.report.section import Evidence, Section, chart, hidden
-from study.report.sections.heldout.data import HeldOut, class_names, held_out
+from study.report.sections.heldout.data import FOLDS, HeldOut, class_names, held_out
 from study.report.sections.heldout.figures import (
     POINTS,
     precision_figure,
@@ -73,14 +73,15 @@ def _thresholds(found: HeldOut, names: tuple[str, str]) -> Piece:
     title = element("h3", "Another threshold")
     cuts = found.cuts
     charts, figures = [], {}
-    for part, data in (("validation", found.validation), ("test", found.test)):
+    for part, data in found.parts:
         if data is None:
-            charts.append(hidden(f"No curve on the {part} part: {found.missing[part]}."))
+            of = f"{part} images" if part == FOLDS else f"{part} part"
+            charts.append(hidden(f"No curve on the {of}: {found.missing[part]}."))
             continue
         info = threshold_info(data, part, cuts)
         name = f"heldout-threshold-{part}"
         figures[name] = threshold_figure(info, positive=names[0], negative=names[1])
-        role = "where the threshold is chosen" if part == "validation" else "only to compare"
+        role = "only to compare" if part == "test" else "where the threshold is chosen"
         charts.append(
             chart(
                 name,
@@ -122,30 +123,36 @@ def _few_words(record: StudyRecord, found: HeldOut, what: str) -> str:
 
 
 def _chose(found: HeldOut, names: tuple[str, str]) -> str:
-    """Return what stands in when the test part cannot: validation, or why not even that."""
-    if found.judged == "validation":
+    """Return what stands in when the test part cannot: other images, or why not even those."""
+    if found.judged is not None:
+        if found.source == FOLDS:
+            return (
+                " Shown instead: the out-of-fold predictions, by networks of the same variant on "
+                "images that also chose among the finalists, so that they flatter it a little."
+            )
         return (
             " Shown instead: the validation images, which chose the network, so that they flatter "
             "it."
         )
-    data = found.validation
+    data = found.choosing
+    of = "out-of-fold predictions" if found.source == FOLDS else "validation part"
     if data is None:
-        return " The validation part cannot stand in: it has no predictions."
+        what = "are missing" if found.source == FOLDS else "it has no predictions"
+        return f" The {of} cannot stand in: {'they ' if found.source == FOLDS else ''}{what}."
     return (
-        f" The validation part, with {data.groups(1):,} of {names[0]} and {data.groups(0):,} of "
+        f" The {of}, with {data.groups(1):,} of {names[0]} and {data.groups(0):,} of "
         f"{names[1]}, cannot stand in."
     )
 
 
 def _curves(record: StudyRecord, found: HeldOut, names: tuple[str, str]) -> Piece:
     title = element("h3", "ROC and precision-recall")
-    part = found.judged
+    part, data = found.judged or (None, None)
     reason = (
         None
         if part == "test"
         else hidden(_few_words(record, found, "ROC, AUC and precision") + _chose(found, names))
     )
-    data = {"test": found.test, "validation": found.validation}.get(part or "")
     if part is None or data is None:
         return Piece(body=join(title, reason))
     ranks, precise = (make(data, part, found.cuts) for make in (roc_info, precision_info))
@@ -174,9 +181,9 @@ def _curves(record: StudyRecord, found: HeldOut, names: tuple[str, str]) -> Piec
 
 
 def _auc_words(record: StudyRecord, data: Predictions, part: str) -> str:
-    """Write the AUC with its interval; on validation it has none."""
+    """Write the AUC with its interval, which only that of the test part has."""
     area = metrics.auc(data.label, data.probability)
-    if part == "validation":
+    if part != "test":
         return f"AUC {area:.3f}, no interval"
     intervals = (record.retest or {}).get("intervals") or {}
     bounds = words.interval(intervals.get("auc"))
@@ -188,13 +195,13 @@ def _auc_words(record: StudyRecord, data: Predictions, part: str) -> str:
 def _roc_note(part: str, thinned: str | None) -> str | None:
     """Return why validation has no interval, and how many points are drawn."""
     told = "No interval: one would not reckon with these images having chosen the network."
-    return " ".join(filter(None, [told if part == "validation" else None, thinned])) or None
+    return " ".join(filter(None, [told if part != "test" else None, thinned])) or None
 
 
 def _calibration(found: HeldOut, names: tuple[str, str]) -> Piece:
     title = element("h3", "Calibration: does a probability mean what it says?")
-    part = found.judged
-    instead = ", and shown of the validation images instead" if part else ""
+    part, data = found.judged or (None, None)
+    instead = f", and shown of the {part} images instead" if part else ""
     reason = (
         None
         if part == "test"
@@ -202,7 +209,6 @@ def _calibration(found: HeldOut, names: tuple[str, str]) -> Piece:
             f"Calibration of the test part: hidden for the same reason as its ROC{instead}."
         )
     )
-    data = {"test": found.test, "validation": found.validation}.get(part or "")
     if part is None or data is None:
         return Piece(body=join(title, reason))
     info = reliability_info(data, part)

@@ -6,22 +6,29 @@ from study import metrics
 from study.evaluation.operating import Recall, operating_point
 from study.report import words
 from study.report.markup import Markup, element, join
-from study.report.sections.heldout.data import TARGET, Cut, HeldOut, threshold_words
+from study.report.sections.heldout.data import FOLDS, TARGET, Cut, HeldOut, threshold_words
 from study.report.sections.heldout.scores import bounds_words, scrolling_table
 
 USELESS = 0.1
 """Share of the negative images below which a threshold that clears no more is of no use."""
 
 
+OUT_OF_FOLD = (
+    "Out-of-fold predictions are those of networks of this variant, each on the images of training "
+    "and validation that it was neither trained nor stopped on; the network itself has been "
+    "trained on images of these parts, so that its own predictions of them would flatter it."
+)
+
+
 def choice_words(found: HeldOut, names: tuple[str, str]) -> str:
     """Return what another threshold costs and gains, and where it was chosen."""
     positive, negative = names
-    if found.validation is None:
-        return "No threshold can be chosen without the predictions of the validation images."
-    point = operating_point(found.validation, found.cuts[1].threshold)
+    if found.choosing is None:
+        return f"No threshold can be chosen without predictions of the {found.source} images."
+    point = operating_point(found.choosing, found.cuts[1].threshold)
     caught, cleared = point.sensitivity, point.specificity
     does = (
-        f"On the validation images {threshold_words(point.threshold)} is the highest threshold "
+        f"On the {found.source} images {threshold_words(point.threshold)} is the highest threshold "
         f"that keeps the sensitivity at {TARGET:g} or above: it finds {caught.right:,} of "
         f"{caught.images:,} {positive} images and clears {cleared.right:,} of "
         f"{cleared.images:,} {negative} ones."
@@ -29,6 +36,8 @@ def choice_words(found: HeldOut, names: tuple[str, str]) -> str:
     where = (
         "It was chosen on them, not on the test part, which only tells how that choice turned out."
     )
+    if found.source == FOLDS:
+        where += f" {OUT_OF_FOLD}"
     if cleared.value < USELESS:
         none = f"No useful threshold here: it calls practically everything {positive}."
         return f"{does} {none} {where}"
@@ -43,11 +52,11 @@ def choice_words(found: HeldOut, names: tuple[str, str]) -> str:
 
 
 def points_table(found: HeldOut, cuts: list[Cut], names: tuple[str, str]) -> Markup:
-    """Return what each cut does: on validation without an interval, for it was chosen there."""
+    """Return what each cut does: no interval where it was chosen."""
     rows = []
     for cut in cuts:
         row: list[str] = [cut.name]
-        for part, data in (("validation", found.validation), ("test", found.test)):
+        for part, data in found.parts:
             if data is None:
                 row += [words.DASH, words.DASH]
                 continue
@@ -56,12 +65,14 @@ def points_table(found: HeldOut, cuts: list[Cut], names: tuple[str, str]) -> Mar
                 row.append(_recall_words(recall, interval=part == "test"))
         rows.append(tuple(row))
     heads = ["Threshold"]
-    for part in ("Validation", "Test"):
-        heads += [f"{part}: {names[0]} found", f"{part}: {names[1]} cleared"]
+    for part, _ in found.parts:
+        name = part.capitalize()
+        heads += [f"{name}: {names[0]} found", f"{name}: {names[1]} cleared"]
+    chose = "the threshold was" if found.source == FOLDS else "network and threshold were"
+    on = "On out-of-fold images" if found.source == FOLDS else "On validation"
     aside = (
         "Each recall with the images called rightly, of all of the class; on the test part with "
-        "its 95 % interval. On validation there is none, because network and threshold were "
-        "chosen there."
+        f"its 95 % interval. {on} there is none, because {chose} chosen there."
     )
     return join(scrolling_table(heads, rows), element("p", aside, class_="aside"))
 

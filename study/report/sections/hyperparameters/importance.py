@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import optuna
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from study.report import words
 from study.report.markup import plotly_text
@@ -71,12 +75,44 @@ def importance_info(study: optuna.Study, names: list[str], *, seed: int = 0) -> 
     95th percentile of the largest of all hyperparameters (Westfall and Young's maximum).
     """
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return _weighed(tuple(map(_weighable, trials)), tuple(names), seed)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """All of a complete trial that its weight depends on; equal where nothing of it differs."""
+
+    value: float | None
+    params: tuple[tuple[str, Any], ...]
+    distributions: tuple[tuple[str, BaseDistribution], ...]
+
+
+def _weighable(trial: FrozenTrial) -> _Trial:
+    return _Trial(
+        value=trial.value,
+        params=tuple(sorted(trial.params.items())),
+        distributions=tuple(sorted(trial.distributions.items(), key=lambda item: item[0])),
+    )
+
+
+# A running study's page is written again and again while few trials become complete in between.
+@lru_cache(maxsize=1)
+def _weighed(trials: tuple[_Trial, ...], names: tuple[str, ...], seed: int) -> ImportanceInfo:
     rng = np.random.default_rng(seed)
     kept = np.arange(len(trials))
     if len(trials) > MOST_WEIGHED:
         kept = np.sort(rng.choice(len(trials), MOST_WEIGHED, replace=False))
     weighed = optuna.create_study(storage=InMemoryStorage(), direction="maximize")
-    weighed.add_trials([trials[place] for place in kept])
+    weighed.add_trials(
+        [
+            create_trial(
+                value=trials[place].value,
+                params=dict(trials[place].params),
+                distributions=dict(trials[place].distributions),
+            )
+            for place in kept
+        ]
+    )
     scores = np.array([trials[place].value for place in kept], dtype=np.float64)
     whole = _shares(weighed, names, scores)
     shuffled = np.array([_shares(weighed, names, rng.permutation(scores)) for _ in range(SHUFFLES)])
@@ -115,7 +151,7 @@ def better_half(scores: Numbers) -> NDArray[np.bool_]:
     return at_least if nearer else above
 
 
-def _shares(study: optuna.Study, names: list[str], scores: Numbers) -> Numbers:
+def _shares(study: optuna.Study, names: Sequence[str], scores: Numbers) -> Numbers:
     """Return the importances, (names,); trials whose score is NaN do not take part."""
     # Imports scikit-learn, a second that a study with too few trials need not wait for.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -131,7 +167,7 @@ def _shares(study: optuna.Study, names: list[str], scores: Numbers) -> Numbers:
         found = get_param_importances(
             study,
             evaluator=PedAnovaImportanceEvaluator(target_quantile=(amount - 0.5) / total),
-            params=names,
+            params=list(names),
             target=lambda trial: float(targets[trial.number]),
             normalize=False,
         )

@@ -16,7 +16,7 @@ from study.report.markup import Markup
 from study.report.section import Evidence, chart, hidden
 from study.report.sections.search.pruning import rungs
 from study.report.style import AXIS, INK, LEGEND, SOFT, TRAIN, VALIDATION, layout
-from study.summary import winner
+from study.summary import leader
 
 CURVES, VALUES = 300, 20_000
 """Most trials whose epochs are drawn, and most values of all of them together."""
@@ -68,7 +68,7 @@ def curves_info(evidence: Evidence) -> CurvesInfo:
     logarithmic = longest > 8 * first
     lengths, total = [len(trial.progress) for trial in trials], VALUES - 2 * len(trials)
     most = next((m for m in range(longest, 2, -1) if np.minimum(lengths, m).sum() <= total), 2)
-    best = winner(evidence.record)
+    best = leader(evidence.record)
     return CurvesInfo(
         curves=[
             _curve(

@@ -17,7 +17,7 @@ from study.report.markup import Content, Markup, element, join
 from study.report.plain_table import plain_table
 from study.report.section import hidden
 from study.report.tables import facts_html
-from study.summary import best_so_far, winner
+from study.summary import best_so_far, leader
 
 EPOCHS_COMPARED = 8
 """Most epochs at which pruned trials are compared with complete ones, a row each."""
@@ -36,7 +36,7 @@ class Comparison:
     """Of those that ended here."""
     weakest: float | None
     """The lowest of the complete trials."""
-    winner: float | None
+    final: float | None
     """Of the trial that came out best in the end."""
 
 
@@ -55,7 +55,7 @@ class PruningInfo:
     """Pruned trials whose epoch a complete trial has reached too."""
     above_weakest: int
     """Of these, ended although ahead of the weakest complete trial at that epoch."""
-    above_winner: int
+    above_final: int
     """Ended although ahead of the final best at that epoch."""
 
     @property
@@ -74,7 +74,7 @@ def pruning_info(record: StudyRecord) -> PruningInfo:
     for trial in record.trials:
         if trial.state == "complete":
             weakest = np.fmin(weakest, _best_by_epoch(trial, longest))
-    first = winner(record)
+    first = leader(record)
     if first is not None:
         leading = _best_by_epoch(first, longest)
     ends: list[tuple[int, float]] = []
@@ -92,13 +92,13 @@ def pruning_info(record: StudyRecord) -> PruningInfo:
                 ended=amount,
                 best=max((s for at, s in ends if at == epoch and s == s), default=None),
                 weakest=words.number(float(weakest[epoch])),
-                winner=words.number(float(leading[epoch])),
+                final=words.number(float(leading[epoch])),
             )
             for epoch, amount in sorted(Counter(at for at, _ in ends).items())
         ],
         compared=len(known),
         above_weakest=sum(score > weakest[at] for at, score in known),
-        above_winner=sum(bool(score > leading[at]) for at, score in known),
+        above_final=sum(bool(score > leading[at]) for at, score in known),
     )
 
 
@@ -172,7 +172,7 @@ def pruning_html(record: StudyRecord, info: PruningInfo) -> Markup:
     if info.compared:
         check = (
             f"Of {words.plural(info.compared, 'pruned trial')}, {info.above_weakest:,} stood above "
-            f"the weakest complete trial at the same epoch, and {info.above_winner:,} above the "
+            f"the weakest complete trial at the same epoch, and {info.above_final:,} above the "
             "one that came out best in the end. The reference networks are never pruned, however "
             "weak; the more pruned trials stood above the final best, the less the order at "
             "that epoch says about the end."
@@ -192,7 +192,7 @@ def _comparisons_html(record: StudyRecord, comparisons: list[Comparison]) -> Mar
         (
             f"{row.epoch:,}" + " (rung)" * (row.epoch in at),
             f"{row.ended:,}",
-            *(words.score(value) for value in (row.best, row.weakest, row.winner)),
+            *(words.score(value) for value in (row.best, row.weakest, row.final)),
         )
         for row in sorted(most, key=lambda row: row.epoch)
     ]

@@ -14,7 +14,7 @@ from study.report.sections.search.curves import curves_figure, curves_html, curv
 from study.report.sections.search.pruning import PruningInfo, pruning_html, pruning_info
 from study.report.sections.search.repeats import failures_html, repeats_html
 from study.report.sections.search.timeline import timeline_figure, timeline_html, timeline_info
-from study.summary import counts, progress, winner
+from study.summary import counts, leader, progress
 
 
 def section(evidence: Evidence) -> Section:
@@ -56,7 +56,7 @@ def _shows(record: StudyRecord, best: BestInfo, pruning: PruningInfo) -> str:
     """Return in one sentence when the best came, what pruning saved and what failed."""
     if not best.numbers:
         return "No trial has ended yet, so that there is nothing to tell of the search."
-    first, ended = winner(record), len(best.numbers)
+    first, ended = leader(record), len(best.numbers)
     if first is None or first.number not in best.numbers or best.best[-1] is None:
         lacks = "is complete" if first is None else "has a score"
         said = [f"{words.plural(ended, 'trial')} ended and none {lacks}"]

@@ -14,7 +14,6 @@ from study.report.sections.complexity.trend import (
     CapacityTrend,
     Interval,
     capacity_trend,
-    lowess,
     too_little,
     zones,
 )
@@ -49,31 +48,32 @@ def trend_of(train: Band, gap: Band) -> CapacityTrend:
     )
 
 
+@settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.integers(0, 400), min_size=4, max_size=60).filter(lambda x: len(set(x)) > 1),
-    st.floats(-2, 2),
-    st.floats(-2, 2),
+    st.lists(st.integers(0, 400), min_size=8, max_size=60).filter(lambda x: len(set(x)) > 3),
+    st.floats(0, 1),
+    st.floats(0, 1),
 )
-def test_lowess_reproduces_a_straight_line(x: list[int], slope: float, start: float) -> None:
+def test_a_trend_reproduces_a_straight_line(x: list[int], start: float, end: float) -> None:
     """Local linear regression has no bias on a line, whatever the spacing and the repeats."""
     place = np.array(x) / 40
-    at = np.linspace(place.min(), place.max(), 9)
-    found = lowess(place, start + slope * place, at)
-    np.testing.assert_allclose(found, start + slope * at, atol=1e-6)
+    share = (place - place.min()) / (place.max() - place.min())
+    line = start + (end - start) * share
+    found = capacity_trend(1_000 * np.exp(place), line, line, line)
+    assert found is not None
+    wanted = np.linspace(start, end, GRID)
+    np.testing.assert_allclose(found.validation.value, wanted, atol=1e-6)
 
 
-def test_lowess_follows_a_bend_that_a_line_misses() -> None:
+def test_a_trend_follows_a_bend_that_a_line_misses() -> None:
     """A peak in the middle of the range stays one."""
-    x = np.linspace(0, 1, 60)
+    x = np.linspace(0, 1, 61)
     y = 1 - (x - 0.5) ** 2
-    found = lowess(x, y, np.array([0.0, 0.5, 1.0]), span=0.4)
-    np.testing.assert_allclose(found, [0.75, 1.0, 0.75], atol=0.02)
-
-
-def test_lowess_of_one_capacity_is_the_mean() -> None:
-    """No line goes through a single x."""
-    found = lowess(np.zeros(5), np.arange(5.0), np.zeros(1))
-    np.testing.assert_allclose(found, [2.0])
+    found = capacity_trend(1_000 * np.exp(x), y, y, y)
+    assert found is not None
+    smooth = found.validation.value
+    np.testing.assert_allclose(smooth[[0, GRID // 2, -1]], [0.75, 1.0, 0.75], atol=0.05)
+    assert 0.4 < np.log(found.peak.value / 1_000) < 0.6
 
 
 @settings(max_examples=25, deadline=None)

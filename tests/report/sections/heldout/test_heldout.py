@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from study import metrics
+from study.evaluation.final import FinalModel
 from study.evaluation.intervals import retest_intervals
 from study.evaluation.operating import Predictions
+from study.evaluation.threshold import choose_threshold, parse_rule
 from study.records import StudyRecord
 from study.report.frames import trials_frame
 from study.report.section import Evidence, Section
-from study.report.sections.heldout.data import Cut, held_out, threshold_words
+from study.report.sections.heldout.data import TARGET, Cut, held_out, threshold_words
 from study.report.sections.heldout.figures import (
     POINTS,
     precision_info,
@@ -208,7 +210,7 @@ def test_the_threshold_is_chosen_on_validation_and_judged_on_test(
 ) -> None:
     record = tested((3, 2))
     found = held_out(evidence(record, tmp_path))
-    data, test = found.validation, found.test
+    data, test = found.choosing, found.test
     assert data is not None
     assert test is not None
     fixed, chosen = found.cuts
@@ -386,3 +388,90 @@ def test_the_steps_are_drawn_as_they_are() -> None:
     figure = threshold_figure(info, positive="malignant", negative="benign")
     assert [trace.line.shape for trace in figure.data] == ["vh", "vh"]
     assert figure.data[0].y == tuple(info.sensitivity)
+
+
+@pytest.fixture
+def refitted(
+    record: StudyRecord, tmp_path: Path, settled: Callable[..., StudyRecord]
+) -> Callable[..., StudyRecord]:
+    """Store the folds of a winner whose final network has seen the validation images."""
+
+    def make(**changes: Any) -> StudyRecord:
+        data = draw_predictions((3, 2), seed=1)
+        save(tmp_path / "test_predictions.npz", data)
+        found = settled(with_retest(record, data), folder=StudyFolder(tmp_path), **changes)
+        save(validation_path(found, tmp_path), draw_predictions((6, 4), seed=2))
+        return found
+
+    return make
+
+
+def test_after_a_refit_the_threshold_comes_from_the_folds(
+    refitted: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    """They hold all images of training and validation; the page says whose predictions they are."""
+    record = refitted()
+    assert (record.retest or {})["origin"] == "refit"
+    found = held_out(evidence(record, tmp_path))
+    stored = np.load(StudyFolder(tmp_path).out_of_fold(8))
+    assert found.choosing is not None
+    np.testing.assert_array_equal(found.choosing.probability, stored["probability"][0])
+    own = found.choosing.probability[found.choosing.label == 1]
+    chosen = found.cuts[1].threshold
+    assert (own >= chosen).mean() >= 0.95 > (own > chosen).mean()
+    page = build(record, tmp_path)
+    assert "On the out-of-fold images" in page.body
+    assert "Out-of-fold predictions are those of networks of this variant" in page.body
+    assert "On the validation images" not in page.body
+    assert "Trial 8&#x27;s network, trained anew" in page.body
+    assert "heldout-threshold-out-of-fold" in page.figures
+    assert_sound(page)
+
+
+def test_the_page_chooses_the_threshold_that_an_export_would_choose(
+    refitted: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    record = refitted()
+    model = FinalModel(path=tmp_path / "model.keras", number=8, origin="refit", digest="d4")
+    rule = parse_rule(f"sensitivity={TARGET}")
+    exported = choose_threshold(rule, StudyFolder(tmp_path), model)
+    assert held_out(evidence(record, tmp_path)).cuts[1].threshold == exported.value
+
+
+def test_a_refit_without_its_folds_has_no_threshold_but_the_fixed_one(
+    refitted: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    """The validation images trained the network: they never stand in."""
+    record = refitted()
+    StudyFolder(tmp_path).out_of_fold(8).unlink()
+    found = held_out(evidence(record, tmp_path))
+    assert (found.choosing, len(found.cuts)) == (None, 1)
+    page = build(record, tmp_path)
+    assert "folds/8.npz is missing" in page.body
+    assert "No threshold can be chosen without predictions of the out-of-fold images" in page.body
+    assert "cannot stand in: they are missing" in page.body
+    assert set(page.figures) == {"heldout-threshold-test"}
+    assert_sound(page)
+
+
+def test_the_searchs_own_network_falls_back_on_the_validation_images(
+    refitted: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    record = refitted(refit=False)
+    assert (record.retest or {})["origin"] == "search"
+    assert held_out(evidence(record, tmp_path)).source == "out-of-fold"
+    StudyFolder(tmp_path).out_of_fold(8).write_bytes(b"torn")
+    found = held_out(evidence(record, tmp_path))
+    assert found.source == "validation"
+    assert found.choosing is not None
+    assert_sound(build(record, tmp_path))
+
+
+def test_no_sentence_stands_twice_after_a_refit(
+    refitted: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    found = build(refitted(), tmp_path)
+    texts = [found.look_for, found.shows, *re.findall(r"<p[^>]*>([^<]*)</p>", found.body)]
+    sentences = [part for text in texts for part in re.split(r"(?<=[.?!]) ", text)]
+    assert sorted(set(sentences)) == sorted(sentences)
+    assert "they flatter it a little" in found.body

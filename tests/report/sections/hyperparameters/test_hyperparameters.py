@@ -107,9 +107,28 @@ def test_luck_seldom_stands_out(record: StudyRecord) -> None:
 
 
 def test_the_numbers_are_the_same_each_time(record: StudyRecord) -> None:
-    """The same trials give the same bars, intervals and noise."""
+    """The same trials give the same bars, intervals and noise, though computed anew."""
     trials = drawn(30, by_rate)
-    assert importance(record, trials) == importance(record, trials)
+    first = importance(record, trials)
+    importance(record, drawn(20, by_luck))  # what was computed last is all that is kept
+    again = importance(record, trials)
+    assert again is not first
+    assert again == first
+
+
+def test_what_is_known_is_not_computed_again(record: StudyRecord) -> None:
+    """Only complete trials matter: others may run, end or be pruned meanwhile."""
+    trials = drawn(25, by_rate)
+    first = importance(record, trials)
+    at_work = replace(trials[0], number=25, state="running", progress=[0.4])
+    pruned = replace(trials[1], number=26, state="pruned", validation_f_med=0.3)
+    assert importance(record, [*map(replace, trials), at_work, pruned]) is first
+    more = importance(record, [*trials, replace(trials[2], number=25)])
+    assert more is not first
+    assert (first.complete, more.complete) == (25, 26)
+    better = [*trials[:-1], replace(trials[-1], validation_f_med=0.99)]
+    assert importance(record, better) is not more
+    assert importance_info(optuna_study(replace(record, trials=better)), NAMES[:2]).bars[1:]
 
 
 def test_dead_networks_do_not_hide_what_matters(record: StudyRecord) -> None:

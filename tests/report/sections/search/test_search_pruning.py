@@ -40,8 +40,8 @@ def test_saved_epochs_by_hand(make: Make, evidence: Show, halving: dict[str, Any
     assert (info.pruned, info.trained) == (3, 4 + 3 + 2 + 2 + 2 + 5)
     assert info.needed == 4 + 3 + 12 + 11 + 2 + 5
     assert info.percent == 51  # 19 of 37, rounded down
-    assert info.comparisons == [Comparison(epoch=2, ended=3, best=0.45, weakest=0.3, winner=0.4)]
-    assert (info.compared, info.above_weakest, info.above_winner) == (3, 2, 1)
+    assert info.comparisons == [Comparison(epoch=2, ended=3, best=0.45, weakest=0.3, final=0.4)]
+    assert (info.compared, info.above_weakest, info.above_final) == (3, 2, 1)
     body = pruning_html(record, info)
     assert "at least 51 %" in body
     assert "2 (rung)" in body

@@ -1,0 +1,92 @@
+"""What the fold runs said, put together finalist by finalist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from study.dataset.manifest import Manifest, sorted_part
+from study.evaluation.out_of_fold import FoldPredictions, OutOfFold
+from study.files import replacing
+from study.finalists.choose import FinalistPlan
+from study.finalists.folds import POOLED, division
+from study.finalists.tasks import Task, division_seed, planned_tasks
+from study.ledger import Ledger
+from study.records import TrialRecord
+from study.workspace import StudyFolder
+
+
+def gather(
+    folder: StudyFolder,
+    stage: Ledger,
+    finalists: Sequence[TrialRecord],
+    plan: FinalistPlan,
+    *,
+    seed: int,
+) -> OutOfFold:
+    """Return the counts of the finalists over the folds that have been run so far."""
+    return OutOfFold.from_predictions(
+        [fold_predictions(folder, stage, trial, plan, seed=seed) for trial in finalists],
+        macs=[trial.macs or 0 for trial in finalists],
+        parameters=[trial.parameters or 0 for trial in finalists],
+        test_to_train=1 / (plan.folds - 2),
+    )
+
+
+def fold_predictions(
+    folder: StudyFolder, stage: Ledger, trial: TrialRecord, plan: FinalistPlan, *, seed: int
+) -> list[FoldPredictions]:
+    """Return what a finalist's networks say of the images of their folds, by fold seed."""
+    manifest = Manifest.read(folder.manifest)
+    rows = sorted_part(manifest, POOLED)
+    label = np.array([row.label == manifest.positive for row in rows], dtype=np.int64)
+    _, group = np.unique([row.group for row in rows], return_inverse=True)
+    done = _complete_runs(folder, stage, trial.number, plan)
+    found = []
+    for fold_seed in range(plan.fold_seeds):
+        fold_of = division(rows, folds=plan.folds, seed=division_seed(seed, fold_seed))
+        fold, probability = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.nan)
+        for task, path in done:
+            if task.fold_seed == fold_seed:
+                with np.load(path, allow_pickle=False) as stored:
+                    probability[stored["place"]] = stored["probability"]
+                fold[fold_of == task.fold] = task.fold
+        found.append(
+            FoldPredictions(
+                probability=probability, label=label, group=group.astype(np.int64), fold=fold
+            )
+        )
+    return found
+
+
+def _complete_runs(
+    folder: StudyFolder, stage: Ledger, number: int, plan: FinalistPlan
+) -> list[tuple[Task, Path]]:
+    tasks = planned_tasks(stage)
+    runs = []
+    for record in stage.look().records():
+        task = tasks[record.number]
+        of_plan = (task.kind, task.number, task.folds) == ("fold", number, plan.folds)
+        if of_plan and record.state == "complete" and task.fold_seed < plan.fold_seeds:
+            runs.append((task, folder.trial(number) / task.folder / "out_of_fold.npz"))
+    return runs
+
+
+def write_out_of_fold(
+    folder: StudyFolder, stage: Ledger, trial: TrialRecord, plan: FinalistPlan, *, seed: int
+) -> None:
+    """Write a finalist's pooled predictions, S fold seeds and n images, as ``.npz``.
+
+    ``probability`` (S, n) of the positive class, ``label`` (n,), ``group`` (n,), ``fold`` (S, n).
+    """
+    found = fold_predictions(folder, stage, trial, plan, seed=seed)
+    with replacing(folder.out_of_fold(trial.number)) as scratch:
+        np.savez_compressed(
+            scratch,
+            probability=np.stack([item.probability for item in found]),
+            label=found[0].label,
+            group=found[0].group,
+            fold=np.stack([item.fold for item in found]),
+        )

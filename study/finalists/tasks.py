@@ -1,0 +1,121 @@
+"""The trainings that follow the search, as the ledger of that stage plans them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from study.ledger import Ledger
+from study.seeds import derive
+
+STAGE = "finalists"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One training: a fold run of a finalist, or the winner on all that is not test.
+
+    Its place in the ledger's list is its ordinal, for good: what was trained once is found again,
+    whatever is asked for later.
+    """
+
+    kind: str
+    """``fold`` or ``refit``."""
+    number: int
+    """The trial of the search whose variant is trained."""
+    epochs: int
+    """Most epochs of a fold run, all epochs of a refit."""
+    folds: int = 0
+    fold_seed: int = 0
+    """Which division into folds, from 0."""
+    fold: int = 0
+    """The fold that scores."""
+    attempt: int = 0
+    """Of a refit, from 0; each has seeds of its own."""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from every other training of the study."""
+        if self.kind == "refit":
+            return self.kind, self.number, self.epochs, self.attempt
+        return self.kind, self.number, self.folds, self.fold_seed, self.fold
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder among the trial's own."""
+        if self.kind == "refit":
+            return f"refit-{self.epochs}-{self.attempt}"
+        return f"fold-{self.folds}-{self.fold_seed}-{self.fold}"
+
+    @property
+    def label(self) -> str:
+        """What it is called where it runs."""
+        if self.kind == "refit":
+            return f"trial {self.number}, on training and validation"
+        return f"trial {self.number}, fold {self.fold + 1} of {self.folds}"
+
+    def seed(self, study_seed: int) -> int:
+        """Return the seed of its weights, samples and augmentation."""
+        return derive(study_seed, *map(str, self.key))
+
+
+def division_seed(study_seed: int, fold_seed: int) -> int:
+    """Return the seed of one division into folds."""
+    return derive(study_seed, "folds", fold_seed)
+
+
+def planned_tasks(stage: Ledger) -> list[Task]:
+    """Return all tasks that were ever planned, by ordinal."""
+    return [Task(**values) for values in stage.optuna_study.user_attrs.get("tasks", [])]
+
+
+def wanted_ordinals(stage: Ledger) -> list[int]:
+    """Return the ordinals that the present run is after."""
+    return list(stage.optuna_study.user_attrs.get("wanted", []))
+
+
+def plan_tasks(stage: Ledger, tasks: Iterable[Task]) -> list[int]:
+    """Add the tasks to the ledger's list unless they are there, and return their ordinals."""
+    known = planned_tasks(stage)
+    places = {task.key: ordinal for ordinal, task in enumerate(known)}
+    wanted = []
+    for task in tasks:
+        if task.key not in places:
+            places[task.key] = len(known)
+            known.append(task)
+        wanted.append(places[task.key])
+    stage.update(tasks=[asdict(task) for task in known], wanted=wanted)
+    return wanted
+
+
+def ordinals_of(stage: Ledger, tasks: Iterable[Task]) -> list[int]:
+    """Return the ordinals of tasks that are planned."""
+    places = {task.key: ordinal for ordinal, task in enumerate(planned_tasks(stage))}
+    return [places[task.key] for task in tasks]
+
+
+def fold_tasks(
+    finalists: Sequence[tuple[int, int]], *, folds: int, fold_seeds: int
+) -> list[list[Task]]:
+    """Return the fold runs, first those of two folds for all, then the others.
+
+    ``finalists`` are pairs of trial number and most epochs. Runs of one fold follow each other: a
+    worker keeps its images.
+    """
+    pairs = [(seed, fold) for seed in range(fold_seeds) for fold in range(folds)]
+    return [
+        [
+            Task(
+                kind="fold",
+                number=number,
+                epochs=epochs,
+                folds=folds,
+                fold_seed=seed,
+                fold=fold,
+            )
+            for seed, fold in part
+            for number, epochs in finalists
+        ]
+        for part in (pairs[:2], pairs[2:])
+    ]

@@ -1,0 +1,129 @@
+"""``study run --outer-folds``: every image is judged once, by a search that never saw it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from study.cli.main import main
+from study.dataset.manifest import Manifest
+
+BUDGETS = ["--epochs", "1", "--samples-per-epoch", "48", "--validation-samples", "48"]
+LINE = ["run", "--data", "images", "--name", "whole", "--trials", "1", *BUDGETS]
+LINE += ["--outer-folds", "3", "--finalists", "0", "--json"]
+
+Outcome = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def nested(
+    tmp_path_factory: pytest.TempPathFactory,
+    images_in: Callable[..., Path],
+    in_process_of_its_own: Callable[..., Outcome],
+) -> tuple[Path, dict[str, Any], str]:
+    home = tmp_path_factory.mktemp("nested")
+    images_in(home / "images")
+    status, out, err = in_process_of_its_own(*LINE, cwd=home)
+    assert status == 0, err
+    return home, json.loads(out), err
+
+
+def test_every_image_is_in_one_test_part(nested: tuple[Path, dict[str, Any], str]) -> None:
+    """And no group is divided by any of the three splits."""
+    home, document, _ = nested
+    tested: Counter[str] = Counter()
+    for fold in document["folds"]:
+        rows = Manifest.read(home / "runs" / fold["study"] / "manifest.csv").rows
+        assert {row.part for row in rows} == {"train", "validation", "test"}
+        tested.update(row.path for row in rows if row.part == "test")
+        parts: dict[str, set[str]] = {}
+        for row in rows:
+            parts.setdefault(row.group, set()).add(row.part)
+        assert all(len(found) == 1 for found in parts.values())
+    assert len(tested) == 72
+    assert set(tested.values()) == {1}
+
+
+def test_the_pooled_scores_are_of_all_predictions(
+    nested: tuple[Path, dict[str, Any], str],
+) -> None:
+    home, document, err = nested
+    right, total = 0, 0
+    for fold in document["folds"]:
+        path = home / "runs" / fold["study"] / "test_predictions.npz"
+        with np.load(path, allow_pickle=False) as stored:
+            called = stored["probability"] >= 0.5
+            right += int((called == (stored["label"] == 1)).sum())
+            total += len(called)
+    assert (document["images"], document["groups"], total) == (72, 24, 72)
+    assert document["accuracy"] == pytest.approx(right / total)
+    low, high = document["intervals"]["f_med"]
+    assert low <= document["f_med"] <= high
+    assert (
+        json.loads((home / "runs" / "whole" / "nested.json").read_text())["f_med"]
+        == (document["f_med"])
+    )
+    assert "Nested: 3 whole searches of 1 trials, one for each outer fold: about 3 times" in err
+    assert "The procedure, pooled over 3 outer folds: F_med" in err
+
+
+def test_its_page_links_to_the_study_of_each_fold(
+    nested: tuple[Path, dict[str, Any], str],
+) -> None:
+    home, document, _ = nested
+    page = home / document["report"]
+    text = page.read_text(encoding="utf-8")
+    for fold in document["folds"]:
+        assert f'href="../{fold["study"]}/index.html"' in text
+        assert (page.parent / ".." / fold["study"] / "index.html").is_file()
+
+
+def test_the_same_line_again_trains_nothing(
+    nested: tuple[Path, dict[str, Any], str], in_process_of_its_own: Callable[..., Outcome]
+) -> None:
+    home, document, _ = nested
+    status, out, _ = in_process_of_its_own(*LINE, "--quiet", cwd=home)
+    again = json.loads(out)
+    assert status == 0
+    passing = ("seconds", "command")
+    assert {key: again[key] for key in again if key not in passing} == {
+        key: document[key] for key in document if key not in passing
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--outer-folds", "1"], "--outer-folds: found 1; allowed: 2 or more"),
+        (["--outer-folds", "3", "--split", "random"], "contradict each other"),
+        (["--outer-folds", "50"], "has too few groups for 50 folds: found 12"),
+        (["--finalists", "-1"], "--finalists: found -1; allowed: 0 to 20"),
+        (["--folds", "2"], "--folds: found 2; allowed: 3 to 20"),
+        (["--folds", "15"], "--folds: found 15; allowed with these groups"),
+        (["--select", "bset"], "--select: found 'bset' (did you mean 'best'?)"),
+        (["--refit", "maybe"], "--refit: found 'maybe'; allowed: yes, no"),
+        (["--fold-seeds", "0"], "--fold-seeds: found 0"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    nested: tuple[Path, dict[str, Any], str],
+    options: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing is written."""
+    home, _, _ = nested
+    monkeypatch.chdir(home)
+    before = sorted(path.name for path in (home / "runs").iterdir())
+    assert main(["run", "--data", "images", *options]) == 2
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1
+    assert sorted(path.name for path in (home / "runs").iterdir()) == before
