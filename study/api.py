@@ -223,10 +223,11 @@ class Study:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """What ``study show --json`` prints."""
+        """What ``study show --json`` prints, without the place of a report."""
         from study.summary import document
 
-        return document(self.record, report=None)
+        seconds = sum(trial.seconds or 0.0 for trial in self.record.trials)
+        return document(self.record, report=None, seconds=seconds)
 
     @cached_property
     def trials(self) -> pd.DataFrame:

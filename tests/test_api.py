@@ -316,7 +316,7 @@ def test_an_unknown_study_is_named_with_the_nearest_one(home: Home, tmp_path: Pa
         load_study("IT", home.runs)
     with pytest.raises(LedgerError, match=r"no study 'elsewhere' in .*; there are: it$"):
         load_study("elsewhere", home.runs)
-    with pytest.raises(LedgerError, match="no study 'it' in .*; `study run` makes one"):
+    with pytest.raises(LedgerError, match=r"no study 'it' in .*; `study run` makes one"):
         load_study("it", tmp_path)
     with pytest.raises(LedgerError, match="no study 'xxx"):
         load_study("x" * 5000, home.runs)
@@ -329,7 +329,7 @@ def test_a_trial_that_is_not_there_is_refused(home: Home) -> None:
             ask(3)
     with pytest.raises(LedgerError, match=r"history\.csv: cannot be read \(No such file"):
         found.history(0)
-    with pytest.raises(DataError, match="validation_predictions.npz is missing"):
+    with pytest.raises(DataError, match=r"validation_predictions\.npz is missing"):
         found.predictions(0)
 
 

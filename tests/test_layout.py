@@ -158,3 +158,12 @@ def test_commands_on_results_do_not_load_the_training_library(
     arguments: list[str], home_of_a_study: Path
 ) -> None:
     assert loaded_by(*arguments, cwd=home_of_a_study) & {"tensorflow", "keras"} == set()
+
+
+def test_the_driver_of_a_run_does_not_load_the_training_library() -> None:
+    """It costs seconds and memory beside the workers', and it chatters on the terminal."""
+    code = "import sys, study.cli.stages, study.cli.nested; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert set(done.stdout.split()).isdisjoint({"tensorflow", "keras"})

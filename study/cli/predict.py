@@ -50,7 +50,7 @@ def predict(
 
     Exit status 2 when an image cannot be read; it is named, and all others are predicted.
     """
-    _check(threshold, out)
+    _check(model, threshold, out)
     from study.model.exported import read_metadata
     from study.model.predict import predict_files
 
@@ -70,18 +70,33 @@ def predict(
     return 2 if failed else 0
 
 
-def _check(threshold: float | None, out: Path | None) -> None:
-    from study.dataset.images import IMAGE_SUFFIXES
-
+def _check(model: Path, threshold: float | None, out: Path | None) -> None:
     if threshold is not None and not 0 <= threshold <= 1:
         raise SettingsError(f"--threshold: found {threshold:g}; allowed: a probability, 0 to 1")
     if out is None:
         return
+    try:
+        _check_out(model, out)
+    except OSError as error:  # too long for a name
+        raise _unwritable(out, error) from error
+
+
+def _check_out(model: Path, out: Path) -> None:
+    from study.dataset.images import IMAGE_SUFFIXES
+
     if out.is_dir():
         raise SettingsError(f"--out {out}: is a folder; name a file, as predictions.csv")
     if out.suffix.lower() in IMAGE_SUFFIXES:
         raise SettingsError(f"--out {out}: is the name of an image; name a file ending in .csv")
+    if out.resolve().is_relative_to(model.resolve()):
+        raise SettingsError(f"--out {out}: is in the exported model; name a file elsewhere")
     check_writable("--out", out.parent)
+
+
+def _unwritable(out: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"--out {out}: cannot be written ({error.strerror or error}); name another file"
+    )
 
 
 @contextmanager
@@ -99,9 +114,7 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         ):
             yield file
     except OSError as error:
-        raise SettingsError(
-            f"--out {out}: cannot be written ({error.strerror or error}); name another file"
-        ) from error
+        raise _unwritable(out, error) from error
 
 
 def _readable(found: Iterable[Prediction], failed: list[Prediction]) -> Iterator[Prediction]:

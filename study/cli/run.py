@@ -212,7 +212,7 @@ def run(
     from study.cli.stages import Order, StudyRun
     from study.cli.terminal import saying
     from study.dataset.sources.opening import MOST_UNREADABLE, open_source
-    from study.finalists.folds import check_folds
+    from study.finalists.division import check_folds
     from study.search.driver import interruptible
     from study.search.setup import make_setup
     from study.space import find_space

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +10,13 @@ from numpy.typing import NDArray
 
 from study.dataset.arrays import PartArrays, load_part
 from study.dataset.draws import Draws, draw_fixed_set
-from study.dataset.manifest import Manifest, ManifestRow, sorted_part
-from study.dataset.split import grouped_folds
-from study.errors import SettingsError
-from study.finalists.choose import FEWEST_FOLDS
+from study.dataset.manifest import Manifest
+from study.finalists.division import POOLED
 from study.protocol import Protocol
 from study.records import StudyRecord
 from study.seeds import derive
 from study.training.data import TrialData, assemble
 from study.workspace import StudyFolder
-
-POOLED = ("train", "validation")
-"""The parts that folds are made of. The test part is none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,33 +33,6 @@ def load_pool(folder: StudyFolder, record: StudyRecord) -> PartArrays:
     """Return the images of training and validation, n of them, in the order of their paths."""
     manifest, root = Manifest.read(folder.manifest), Path(record.dataset["source"])
     return load_part(manifest, root, POOLED, record.protocol)
-
-
-def most_folds(manifest: Manifest) -> int:
-    """Return how many folds the groups of training and validation allow, 0 below three."""
-    rows = sorted_part(manifest, POOLED)
-    labels = {row.label for row in rows}
-    fewest = min((len({r.group for r in rows if r.label == name}) for name in labels), default=0)
-    return fewest if fewest >= FEWEST_FOLDS else 0
-
-
-def check_folds(manifest: Manifest, folds: int) -> None:
-    """Raise ``SettingsError`` where the groups do not allow as many folds."""
-    most = most_folds(manifest)
-    if folds > most:
-        allowed = f"{FEWEST_FOLDS} to {most}" if most else "none, it takes three groups in a class"
-        raise SettingsError(
-            f"--folds: found {folds}; allowed with these groups of training and validation: "
-            f"{allowed}; use fewer, or --finalists 0"
-        )
-
-
-def division(rows: Sequence[ManifestRow], *, folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold, 0 to ``folds`` - 1, of every pooled image, (n,); no group is divided."""
-    found = grouped_folds(
-        [row.label for row in rows], [row.group for row in rows], folds=folds, seed=seed
-    )
-    return np.array(found, dtype=np.int64)
 
 
 def fold_data(

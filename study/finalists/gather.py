@@ -11,7 +11,7 @@ from study.dataset.manifest import Manifest, sorted_part
 from study.evaluation.out_of_fold import FoldPredictions, OutOfFold
 from study.files import replacing
 from study.finalists.choose import FinalistPlan
-from study.finalists.folds import POOLED, division
+from study.finalists.division import POOLED, division
 from study.finalists.tasks import Task, division_seed, planned_tasks
 from study.ledger import Ledger
 from study.records import TrialRecord

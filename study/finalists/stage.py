@@ -19,8 +19,8 @@ from study.finalists.choose import (
     plan_finalists,
     reference_among,
 )
+from study.finalists.division import most_folds
 from study.finalists.estimates import estimates_from_folds, estimates_from_validation
-from study.finalists.folds import most_folds
 from study.finalists.gather import gather, write_out_of_fold
 from study.finalists.tasks import STAGE, Task, fold_tasks, ordinals_of, plan_tasks
 from study.ledger import Ledger, now

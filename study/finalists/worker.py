@@ -19,7 +19,8 @@ from optuna.trial import Trial, TrialState
 from study.dataset.manifest import Manifest, sorted_part
 from study.errors import DivergedError, in_a_line
 from study.files import replacing
-from study.finalists.folds import POOLED, FoldData, division, fixed_set, fold_data, load_pool
+from study.finalists.division import POOLED, division
+from study.finalists.folds import FoldData, fixed_set, fold_data, load_pool
 from study.finalists.refit import refit
 from study.finalists.tasks import STAGE, Task, division_seed, planned_tasks, wanted_ordinals
 from study.ledger import Ledger, now

@@ -87,6 +87,10 @@ def _check_digest(model: Path, digest: Any) -> None:
         same = model.is_file() and file_digest(model) == digest
     except UnreadableImage as error:
         raise ModelError(f"{model}: {error.cause}; make the file readable") from error
+    except OSError as error:  # a link to where nobody may look
+        raise ModelError(
+            f"{model}: cannot be read ({error.strerror}); make the file readable"
+        ) from error
     if not same:
         raise ModelError(
             f"{model}: missing, or not the file that was exported; export the model again"

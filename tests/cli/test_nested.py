@@ -80,7 +80,7 @@ def test_its_page_links_to_the_study_of_each_fold(
     page = home / document["report"]
     text = page.read_text(encoding="utf-8")
     for fold in document["folds"]:
-        assert f'href="../{fold["study"]}/index.html"' in text
+        assert f'href="./../{fold["study"]}/index.html"' in text
         assert (page.parent / ".." / fold["study"] / "index.html").is_file()
 
 

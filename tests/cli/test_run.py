@@ -195,15 +195,9 @@ def test_retest_repeats_the_stored_answer_and_counts_when_it_is_asked_to_look_ag
     in_process_of_its_own: Callable[..., tuple[int, str, str]],
 ) -> None:
     """The ledger notes each opening of the test part before anything is evaluated."""
-    for folder in ("images", "runs"):
-        shutil.copytree(finished.home / folder, tmp_path / folder)
-    shutil.rmtree(tmp_path / "images")  # the stored answer does not need them
+    shutil.copytree(finished.home / "runs", tmp_path / "runs")
     status, out, err = in_process_of_its_own("retest", finished.name, "--json", cwd=tmp_path)
     assert (status, json.loads(out), err) == (0, finished.document["retest"], "")
-    status, out, err = in_process_of_its_own("retest", finished.name, "--again", cwd=tmp_path)
-    assert (status, out) == (2, "")
-    assert "the dataset has changed, this image" in err
-    shutil.copytree(finished.home / "images", tmp_path / "images")
     again = in_process_of_its_own("retest", finished.name, "--again", cwd=tmp_path)
     assert again[0] == 0, again
     assert again[1].rstrip().endswith("test part used 2 times")

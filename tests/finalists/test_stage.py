@@ -15,7 +15,7 @@ from study.errors import DataError
 from study.evaluation.final import REFIT, SEARCH, final_model
 from study.evaluation.retest import retest
 from study.finalists import stage as stage_module
-from study.finalists.folds import POOLED
+from study.finalists.division import POOLED
 from study.finalists.tasks import STAGE, planned_tasks
 from study.ledger import Ledger, read_study
 from study.summary import document, leader, winner

@@ -23,6 +23,9 @@ from study.model.network import build_network
 from study.protocol import Protocol
 from study.variant import Variant
 
+# Keras' own code calls NumPy in a way that NumPy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
+
 PROTOCOL = Protocol(image_width=12, image_height=10)
 TINY = Variant(filters=2, blocks=1, dense_layers=0)
 QUANTILES = [5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]
@@ -173,6 +176,9 @@ def test_another_network_than_the_exported_one_is_refused(put: Put) -> None:
     assert "missing, or not the file that was exported" in refusal(folder)
     (folder / MODEL).mkdir()
     assert "missing, or not the file that was exported" in refusal(folder)
+    (folder / MODEL).rmdir()
+    (folder / MODEL).symlink_to("x" * 300)
+    assert "cannot be read (File name too long)" in refusal(folder)
 
 
 def test_what_is_no_export_is_refused_without_waiting(put: Put, tmp_path: Path) -> None:
