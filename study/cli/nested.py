@@ -12,10 +12,10 @@ from study.cli.progress import say, score
 from study.cli.stages import Order, StudyRun
 from study.dataset.manifest import outer_manifests
 from study.dataset.sources.source import Source
-from study.errors import SettingsError
+from study.errors import LedgerError, SettingsError
 from study.evaluation.nested import pool_retests
 from study.files import write_text
-from study.ledger import Ledger
+from study.ledger import FILE_NAME, Ledger
 from study.report.nested import write_nested
 from study.search.driver import Interruption
 from study.search.setup import Setup
@@ -55,6 +55,10 @@ class NestedRun:
     def __init__(self, setups: Sequence[Setup], order: Order, name: str | None) -> None:
         self._setups = setups
         self.name = f"{setups[0].default_name()}-nested" if name is None else name
+        if (order.runs / self.name / FILE_NAME).exists():
+            raise LedgerError(
+                f"--name {self.name}: is a study without outer folds; take another name"
+            )
         seconds = order.budget.seconds
         share = None if seconds is None else seconds / len(setups)
         self._order = replace(order, budget=replace(order.budget, seconds=share))

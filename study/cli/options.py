@@ -70,7 +70,7 @@ NoImages = Annotated[
 ]
 LARGEST_SEED = 2**31 - 1
 
-MOST_FINALISTS, MOST_FOLDS = 20, 20
+MOST_FINALISTS = 20
 
 LEAST_MEMORY_MB = 500
 """Resident memory of a worker that has loaded the training library and nothing else, about."""
@@ -167,7 +167,7 @@ def parse_finalists(
 
     Raises ``SettingsError`` for numbers and words that cannot be.
     """
-    from study.finalists.choose import FEWEST_FOLDS, FinalistSettings
+    from study.finalists.choose import FEWEST_FOLDS, MOST_FOLDS, FinalistSettings
 
     if not 0 <= finalists <= MOST_FINALISTS:
         raise SettingsError(f"--finalists: found {finalists}; allowed: 0 to {MOST_FINALISTS}")

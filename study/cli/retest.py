@@ -28,8 +28,20 @@ def retest(
     """Repeat the retest's stored answer; the test part is opened only if there is none yet."""
     from study.cli.progress import retest_line
     from study.search.driver import only_driver
+    from study.summary import is_settled, leader
 
     folder, ledger = find_study(runs, name)
+    record = ledger.read()
+    if record.retest is not None and not again:
+        ledger.close()
+        print(json.dumps(record.retest, allow_nan=False) if as_json else retest_line(record))
+        return 0
+    if "test" in record.split["parts"] and leader(record) and not is_settled(record):
+        ledger.close()
+        raise LedgerError(
+            f"study {name}: its winner has not been named since its last trial; repeat its own "
+            "line, which `study show --json` gives as command"
+        )
     try:
         with only_driver(folder), quiet_backend():
             from study.evaluation.retest import retest

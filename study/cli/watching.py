@@ -28,7 +28,7 @@ from study.cli.progress import (
     trial_line,
 )
 from study.cli.terminal import printable
-from study.records import StudyRecord
+from study.records import StudyRecord, TrialRecord
 from study.search.limits import Budget, TrialLimits
 
 SILENCE_SECONDS = 180.0
@@ -136,6 +136,11 @@ def _in_foreground(keyboard: TextIO) -> bool:
         return False
 
 
+def _named(trial: TrialRecord) -> str:
+    name = trial.label or f"trial {trial.number}"
+    return name[0].upper() + name[1:]
+
+
 class _News:
     """What happened since it was last asked: trials that ended, attempts that failed."""
 
@@ -149,7 +154,7 @@ class _News:
             again = trial.state == "running" and trial.attempts > 1 and trial.cause
             if again and trial.number not in self._retried:
                 self._retried.add(trial.number)
-                yield printable(f"Trial {trial.number} is tried once more; {trial.cause}"), True
+                yield printable(f"{_named(trial)} is tried once more; {trial.cause}"), True
         fresh = [t for number, t in ended(record).items() if number not in self._ended]
         for trial in sorted(fresh, key=lambda trial: trial.ended or ""):
             self._ended.add(trial.number)

@@ -147,15 +147,23 @@ def choose(data: OutOfFold, times: Integers, rule: Rule) -> Choices:
     return Choices(chosen=chosen, best=best, means=means, standard_error=error, bar=bar)
 
 
-def race(data: OutOfFold, *, keep: Sequence[int] = (), seed: int, draws: int = RACE_DRAWS) -> Race:
+def race(
+    data: OutOfFold,
+    *,
+    keep: Sequence[int] = (),
+    seed: int,
+    allowance: float = 0.0,
+    draws: int = RACE_DRAWS,
+) -> Race:
     """Return which finalists cannot win any more; those in ``keep`` are never dropped.
 
     Each finalist is compared with the leader on the groups that all have scored. The difference of
     their pooled F_med is paired: its standard error comes from a bootstrap over groups, the same
     draws for all. A finalist is dropped when the difference plus Student's t times that error is
-    below 0. The degrees of freedom are the groups of both classes less two; t is taken at
-    ``DROP_LEVEL``, divided among all pairs with the leader (Bonferroni). The percentiles of the
-    bootstrap would drop the best finalist too often (measured: up to one time in ten).
+    below minus ``allowance``, by which a finalist may be behind and still be selected. The degrees
+    of freedom are the groups of both classes less two; t is taken at ``DROP_LEVEL``, divided
+    among all pairs with the leader (Bonferroni). The percentiles of the bootstrap would drop the
+    best finalist too often (measured: up to one time in ten).
     With fewer than two groups in a class nobody is dropped.
 
     Raises ``ValueError`` when a class has no row that all have scored.
@@ -174,7 +182,7 @@ def race(data: OutOfFold, *, keep: Sequence[int] = (), seed: int, draws: int = R
     safe = {leader, *keep}
     return Race(
         leader=leader,
-        dropped=tuple(k for k in range(len(means)) if bound[k] < 0 and k not in safe),
+        dropped=tuple(k for k in range(len(means)) if bound[k] < -allowance and k not in safe),
         behind=tuple(behind.tolist()),
         bound=tuple(bound.tolist()),
     )

@@ -11,7 +11,7 @@ from study.records import StudyRecord, TrialRecord
 from study.summary import ranked
 
 FINALISTS, FOLDS, FOLD_SEEDS = 5, 5, 1
-FEWEST_FOLDS = 3
+FEWEST_FOLDS, MOST_FOLDS = 3, 20
 """One fold scores, one stops the training, the others train."""
 
 LARGEST_SHARE = 1 / 3
@@ -153,10 +153,11 @@ def plan_finalists(
 def _finalist(trial: TrialRecord, record: StudyRecord, factor: float) -> Finalist:
     best = trial.best_epoch or 1
     epochs = min(record.protocol.epochs, math.ceil(factor * best))
+    patience = int(trial.variant.get("patience", epochs))
     return Finalist(
         number=trial.number,
         epochs=epochs,
-        seconds=(trial.seconds or 0.0) / max(1, trial.epochs) * epochs,
+        seconds=(trial.seconds or 0.0) / max(1, trial.epochs) * min(epochs, best + patience),
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from study.dataset.manifest import Manifest, ManifestRow, sorted_part
 from study.dataset.split import grouped_folds
-from study.errors import SettingsError
-from study.finalists.choose import FEWEST_FOLDS
+from study.errors import DataError, SettingsError
+from study.finalists.choose import FEWEST_FOLDS, MOST_FOLDS
 
 POOLED = ("train", "validation")
 """The parts that folds are made of. The test part is none of them."""
@@ -21,7 +22,11 @@ def most_folds(manifest: Manifest) -> int:
     rows = sorted_part(manifest, POOLED)
     labels = {row.label for row in rows}
     fewest = min((len({r.group for r in rows if r.label == name}) for name in labels), default=0)
-    return fewest if fewest >= FEWEST_FOLDS else 0
+    for folds in range(min(fewest, MOST_FOLDS), FEWEST_FOLDS - 1, -1):
+        with suppress(DataError):  # groups of both classes may allow fewer than each class
+            division(rows, folds=folds, seed=0)
+            return folds
+    return 0
 
 
 def check_folds(manifest: Manifest, folds: int) -> None:

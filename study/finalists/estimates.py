@@ -62,7 +62,7 @@ def estimates_from_folds(
         across = {
             "mean": float(means[place]),
             "standard_error": error if math.isfinite(error) else None,
-            "folds": int(scores.shape[1]),
+            "folds": int(data.fold.max()) + 1,
         }
         found[str(trial.number)] = _entry(estimate, across)
     return found

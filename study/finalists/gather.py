@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from study.dataset.manifest import Manifest, sorted_part
+from study.errors import LedgerError
 from study.evaluation.out_of_fold import FoldPredictions, OutOfFold
-from study.files import replacing
+from study.files import TORN, replacing
 from study.finalists.choose import FinalistPlan
 from study.finalists.division import POOLED, division
 from study.finalists.tasks import Task, division_seed, planned_tasks
@@ -25,10 +27,14 @@ def gather(
     plan: FinalistPlan,
     *,
     seed: int,
+    only: Collection[tuple[int, int]] | None = None,
 ) -> OutOfFold:
-    """Return the counts of the finalists over the folds that have been run so far."""
+    """Return the counts of the finalists over the folds that have been run so far.
+
+    ``only`` names fold seeds and folds, when no other ones are to count.
+    """
     return OutOfFold.from_predictions(
-        [fold_predictions(folder, stage, trial, plan, seed=seed) for trial in finalists],
+        [fold_predictions(folder, stage, trial, plan, seed=seed, only=only) for trial in finalists],
         macs=[trial.macs or 0 for trial in finalists],
         parameters=[trial.parameters or 0 for trial in finalists],
         test_to_train=1 / (plan.folds - 2),
@@ -36,9 +42,18 @@ def gather(
 
 
 def fold_predictions(
-    folder: StudyFolder, stage: Ledger, trial: TrialRecord, plan: FinalistPlan, *, seed: int
+    folder: StudyFolder,
+    stage: Ledger,
+    trial: TrialRecord,
+    plan: FinalistPlan,
+    *,
+    seed: int,
+    only: Collection[tuple[int, int]] | None = None,
 ) -> list[FoldPredictions]:
-    """Return what a finalist's networks say of the images of their folds, by fold seed."""
+    """Return what a finalist's networks say of the images of their folds, by fold seed.
+
+    Raises ``LedgerError`` when what a fold run left is gone or damaged.
+    """
     manifest = Manifest.read(folder.manifest)
     rows = sorted_part(manifest, POOLED)
     label = np.array([row.label == manifest.positive for row in rows], dtype=np.int64)
@@ -49,9 +64,10 @@ def fold_predictions(
         fold_of = division(rows, folds=plan.folds, seed=division_seed(seed, fold_seed))
         fold, probability = np.full(len(rows), -1, dtype=np.int64), np.full(len(rows), np.nan)
         for task, path in done:
-            if task.fold_seed == fold_seed:
-                with np.load(path, allow_pickle=False) as stored:
-                    probability[stored["place"]] = stored["probability"]
+            counts = only is None or (task.fold_seed, task.fold) in only
+            if task.fold_seed == fold_seed and counts:
+                place, said = _read(path)
+                probability[place] = said
                 fold[fold_of == task.fold] = task.fold
         found.append(
             FoldPredictions(
@@ -59,6 +75,17 @@ def fold_predictions(
             )
         )
     return found
+
+
+def _read(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["place"].astype(np.int64), stored["probability"].astype(np.float64)
+    except TORN as error:
+        raise LedgerError(
+            f"{path}: missing or damaged, though its training has ended; restore it from a copy, "
+            "or start a new study with another --name"
+        ) from error
 
 
 def _complete_runs(

@@ -12,7 +12,9 @@ from typing import Any
 from study.attempts import Attempts
 from study.dataset.images import file_digest
 from study.dataset.manifest import Manifest
-from study.evaluation.selection import race, select
+from study.errors import LedgerError
+from study.evaluation.out_of_fold import OutOfFold
+from study.evaluation.selection import Rule, race, select
 from study.finalists.choose import (
     FinalistPlan,
     FinalistSettings,
@@ -132,6 +134,7 @@ def _with_finalists(stage: Stage, record: StudyRecord, *, most: int) -> dict[str
         write_out_of_fold(stage.folder, stage.tasks, trial, plan, seed=record.seed)
     refitted = _refit(stage, plan, winner) if stage.settings.refit else None
     model = (refitted or {}).get("model")
+    _refuse_another(stage.folder, record.final or {}, model)
     estimates = estimates_from_folds(data, running, winner, reference, stage.settings.rule, record)
     return {
         "winner": winner.number,
@@ -168,14 +171,26 @@ def _run_folds(
     dropped |= _failed(stage.tasks, first)
     running = [trial for trial in trials if trial.number not in dropped]
     if len(running) > 1:
-        data = gather(stage.folder, stage.tasks, running, plan, seed=stage.ledger.read().seed)
+        seed = stage.ledger.read().seed
+        # When the study goes on later, more folds have been run: they must not count here.
+        only = {(task.fold_seed, task.fold) for task in first}
+        data = gather(stage.folder, stage.tasks, running, plan, seed=seed, only=only)
         safe = [k for k, trial in enumerate(running) if trial.number in keep]
-        lost = race(data, keep=safe, seed=derive(stage.ledger.read().seed, "race")).dropped
+        allowance = _allowance(data, stage.settings.rule)
+        lost = race(data, keep=safe, seed=derive(seed, "race"), allowance=allowance).dropped
         dropped |= {running[k].number: "could not win any more after two folds" for k in lost}
     left = [task for task in rest if task.number not in dropped]
     racing = len({task.number for task in left})
     _train(stage, left, f"training {racing} finalists over the other folds")
     return dropped | _failed(stage.tasks, left)
+
+
+def _allowance(data: OutOfFold, rule: Rule) -> float:
+    """Return how far behind the leader a finalist may be and still be selected."""
+    if rule == "best":
+        return 0.0
+    error = select(data, rule).standard_error
+    return math.inf if error is None else error
 
 
 def _train(stage: Stage, tasks: Sequence[Task], doing: str) -> None:
@@ -233,6 +248,8 @@ def _refit(stage: Stage, plan: FinalistPlan, winner: TrialRecord) -> dict[str, A
         found["attempts"].append({"train_f_med": run.train_f_med, "cause": run.cause})
         if run.train_f_med is not None and run.train_f_med >= needed:
             place = stage.folder.trial(winner.number) / task.folder / "model.keras"
+            if not place.is_file():  # removed by somebody: another seed takes its place
+                continue
             return found | {"model": str(place.relative_to(stage.folder.path))}
     return found
 
@@ -245,6 +262,20 @@ def _model_of(folder: StudyFolder, number: int) -> dict[str, Any]:
 def _model_at(folder: StudyFolder, model: str) -> dict[str, Any]:
     path = folder.path / model
     return {"model": model, "model_digest": file_digest(path) if path.is_file() else None}
+
+
+def _refuse_another(folder: StudyFolder, before: dict[str, Any], model: str | None) -> None:
+    """Raise ``LedgerError`` when the final network's file is not the one that was trained."""
+    known = before.get("model_digest")
+    if (
+        model
+        and before.get("model") == model
+        and known not in (None, file_digest(folder.path / model))
+    ):
+        raise LedgerError(
+            f"{folder.path / model}: not the network that the study made; restore it, or remove it "
+            "and run the study again"
+        )
 
 
 def _seconds(tasks: Ledger) -> float:

@@ -9,11 +9,11 @@ from study.records import StudyRecord, TrialRecord
 from study.summary import ranked
 from study.workspace import StudyFolder
 
-MODELS_KEPT = 3
+MODELS_KEPT = 20
 """Networks kept on disk: those of the best trials, besides that of trial 0."""
 
-BANDS_PER_OCTAVE = 2
-"""Besides, the best of each band of multiply-accumulates: one of them may become the winner."""
+BANDS_PER_OCTAVE = 8
+"""Besides, the best of each band of multiply-accumulates: any finalist may become the winner."""
 
 MODELS_LOOKED_AT = 100
 """Trials behind the best few whose networks may still lie there: other workers end trials too."""

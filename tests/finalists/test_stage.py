@@ -11,9 +11,10 @@ import pytest
 
 from study.attempts import Attempts
 from study.dataset.manifest import Manifest, sorted_part
-from study.errors import DataError
+from study.errors import DataError, LedgerError
 from study.evaluation.final import REFIT, SEARCH, final_model
 from study.evaluation.retest import retest
+from study.evaluation.selection import race
 from study.finalists import stage as stage_module
 from study.finalists.division import POOLED
 from study.finalists.tasks import STAGE, planned_tasks
@@ -154,6 +155,52 @@ def test_a_final_network_that_does_not_learn_is_replaced_by_the_searchs_own(
     monkeypatch.undo()
     assert without_time(study.conclude()) == without_time(final)
     assert final_model(study.folder, read_study(study.folder.path)).origin == REFIT
+
+
+def test_a_final_network_that_was_tampered_with_is_refused(concluded: Concluded) -> None:
+    """It is not taken for the one that was trained, and nothing is retested."""
+    study, final = concluded
+    model = study.folder.path / final["model"]
+    whole = model.read_bytes()
+    model.write_bytes(whole + b"more")
+    try:
+        with pytest.raises(LedgerError, match="not the network that the study made"):
+            study.conclude()
+        with pytest.raises(LedgerError, match="not the network that the study made"):
+            final_model(study.folder, read_study(study.folder.path))
+    finally:
+        model.write_bytes(whole)
+    assert without_time(study.conclude()) == without_time(final)
+
+
+def test_the_race_is_judged_on_two_folds_whenever_it_is_run(
+    concluded: Concluded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when all folds have ended: or going on would change who was dropped."""
+    study, final = concluded
+    seen = []
+
+    def judged(data: Any, **how: Any) -> Any:
+        seen.append(set(np.unique(data.common).tolist()))
+        return race(data, **how)
+
+    monkeypatch.setattr(stage_module, "race", judged)
+    study.conclude()
+    assert final["selection"]["folds"] >= 3
+    assert seen == [{-1, 0, 1}]
+
+
+def test_a_damaged_fold_is_one_line(concluded: Concluded) -> None:
+    study, final = concluded
+    number = final["selection"]["finalists"][0]["number"]
+    path = next(study.folder.trial(number).glob("fold-*/out_of_fold.npz"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    try:
+        with pytest.raises(LedgerError, match=r"out_of_fold\.npz: missing or damaged"):
+            study.conclude()
+    finally:
+        path.write_bytes(whole)
 
 
 def test_without_finalists_the_search_has_the_last_word(make_searched: Make) -> None:
