@@ -54,6 +54,7 @@ def test_the_wheel_holds_only_code_types_page_parts_and_spaces(wheel: zipfile.Zi
             f"study/report/assets/{name}"
             for name in ("page.css", "charts.js", "tabs.js", "table.js", "theme.js")
         ),
+        "study/report/assets/nested.html",
         "study/dataset/fetch/mendeley.csv",
         "study/search_spaces/seed.toml",
     }

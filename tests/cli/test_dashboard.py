@@ -19,6 +19,7 @@ import pytest
 
 from study.cli.dashboard import copy_ledger
 from study.ledger import Ledger
+from study.protocol import Protocol
 
 Start = Callable[..., Popen[str]]
 Study = Callable[..., tuple[int, str, str]]
@@ -29,7 +30,15 @@ def ledger(tmp_path: Path) -> Ledger:
     """Return the ledger of a study named ``watched`` with one trial that runs."""
     folder = tmp_path / "runs" / "watched"
     folder.mkdir(parents=True)
-    found = Ledger.create(folder, "watched", {"requested": 2})
+    setup = {
+        **dict.fromkeys(("command", "seed", "versions", "machine")),
+        "requested": 2,
+        "protocol": Protocol().as_dict(),
+        "space": {"name": "seed"},
+        "dataset": {"name": "blobs", "positive": "malignant"},
+        "split": {"kind": "grouped"},
+    }
+    found = Ledger.create(folder, "watched", setup)
     found.optuna_study.ask().report(0.5, 1)
     return found
 

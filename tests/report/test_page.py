@@ -288,7 +288,11 @@ def test_the_reading_of_a_named_winner_rests_on_corrected_and_cross_validated_fi
 ) -> None:
     """Each is said to be augmented or plain; without a retest the corrected one is the bound."""
     text = " ".join(reading(named))
-    assert "F_med is 0.883 (0.74 to 0.96, 95 %); cross-validated (5 folds, plain) it is" in text
+    assert named.final is not None
+    found = named.final["estimates"][str(named.final["winner"])]["corrected_f_med"]
+    low, value, high = (found[key] for key in ("low", "value", "high"))
+    figure = f"F_med is {value:.3f} ({low:.2f} to {high:.2f}, 95 %)"
+    assert f"{figure}; cross-validated (5 folds, plain) it is" in text
     assert "The search's 0.910 (augmented) is optimistic" in text
     assert "that of one picked out of 11 networks, at the best of its epochs." in text
     assert text.startswith("Only as far as the retest's interval.")
