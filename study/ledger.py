@@ -131,8 +131,8 @@ class Ledger:
             if not path.stat().st_size:  # in which Optuna would make its tables
                 raise LedgerError("an empty file")
             storage = _storage(folder)
-            found = [item.study_name for item in optuna.get_all_study_summaries(storage)]
-            names = [name for name in found if STAGE not in name]
+            # Not Optuna's summaries, which read every trial.
+            names = [name for name in optuna.get_all_study_names(storage) if STAGE not in name]
             if len(names) != 1:
                 raise LedgerError(f"{len(names)} studies in it")
             optuna_study = optuna.load_study(storage=storage, study_name=names[0])
