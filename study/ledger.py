@@ -175,12 +175,7 @@ class Ledger:
 
     def note_opening(self, **facts: Any) -> int:
         """Note that the test part is opened now, and return how often it has been."""
-        attributes = self.optuna_study.user_attrs
-        # Earlier versions counted in the answer only.
-        openings = attributes.get("test_openings")
-        if openings is None:
-            openings = [{}] * int((attributes.get("retest") or {}).get("uses") or 0)
-        openings = [*openings, {"at": now(), **facts}]
+        openings = [*_openings(self.optuna_study.user_attrs), {"at": now(), **facts}]
         self.update(test_openings=openings)
         return len(openings)
 
@@ -284,6 +279,7 @@ class Ledger:
     def record(self, attempts: Attempts) -> StudyRecord:
         """Return the study with its trials as they stood at a look."""
         attributes = self.optuna_study.user_attrs
+        retest, openings = attributes.get("retest"), len(_openings(attributes))
         return StudyRecord(
             name=self.optuna_study.study_name,
             created=attributes["created"],
@@ -294,7 +290,9 @@ class Ledger:
             search=attributes.get("search", {}),
             audit=attributes.get("audit"),
             final=attributes.get("final"),
-            retest=attributes.get("retest"),
+            # It may have been opened since, by an evaluation that left no answer.
+            retest=None if retest is None else {**retest, "uses": openings},
+            test_openings=openings,
             **{key: attributes[key] for key in _SETUP},
         )
 
@@ -311,6 +309,16 @@ def read_study(folder: Path) -> StudyRecord:
         raise _unreadable(folder / FILE_NAME, error) from error
     finally:
         ledger.close()
+
+
+def _openings(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each opening of the test part: ``at``, ``version``, ``model_digest``.
+
+    Earlier versions counted in the stored answer only.
+    """
+    retest = attributes.get("retest")
+    counted = int(retest.get("uses") or 1) if retest else 0
+    return list(attributes.get("test_openings") or [{}] * counted)
 
 
 def _check_setup(attributes: Mapping[str, Any]) -> None:

@@ -105,4 +105,7 @@ class StudyRecord:
     retest: dict[str, Any] | None = None
     """The stored retest: ``number``, ``images``, ``groups``, ``confusion``, ``sensitivity``,
     ``specificity``, ``f_med``, ``accuracy``, ``intervals``, ``effective_images``, ``uses``,
-    ``at``, ``warnings`` (lines on what could not be explained)."""
+    ``at``, ``warnings`` (lines on what could not be explained). Its ``uses`` are ``test_openings``
+    by now."""
+    test_openings: int = 0
+    """How often the test part was opened, also by evaluations that left no answer."""

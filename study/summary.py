@@ -76,6 +76,30 @@ def reference(record: StudyRecord) -> TrialRecord | None:
     return found[0] if found and found[0].state == "complete" else None
 
 
+def times_opened(record: StudyRecord) -> int:
+    """Return how often the test part has been opened, also where no answer came of it."""
+    return max(record.test_openings, int((record.retest or {}).get("uses") or 0))
+
+
+def stale_retest(record: StudyRecord) -> str | None:
+    """Say of which network the retest is, where it is not the winner's final one."""
+    retest, best = record.retest or {}, winner(record)
+    number = retest.get("number")
+    if best is None or number is None:
+        return None
+    if number != best.number:
+        return f"The retest is that of trial {number}, not of trial {best.number}."
+    known = (record.final or {}).get("model_digest") if is_settled(record) else None
+    if known and retest.get("model_digest") not in (None, known):
+        return f"The retest is that of an earlier network of trial {number}."
+    return None
+
+
+def retest_answer(record: StudyRecord) -> dict[str, Any] | None:
+    """Return the stored retest, with ``stale``: what ``stale_retest`` says; None without one."""
+    return record.retest and {**record.retest, "stale": stale_retest(record)}
+
+
 def estimates(record: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
     """Return ``corrected_f_med`` and ``cross_validated_f_med`` of winner or reference, or None.
 
@@ -150,7 +174,8 @@ def document(
             "winner": None if best is None else _winner(record, best),
             "reference": None if other is None else _winner(record, other),
             "selection": _selection(record),
-            "retest": record.retest,
+            "retest": retest_answer(record),
+            "test_openings": times_opened(record),
             "report": report,
             "seconds": seconds,
         }

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from study.cli.terminal import printable
 from study.records import StudyRecord, TrialRecord
+from study.report.words import plural
 from study.search.limits import FLAT_GAIN, FLAT_TRIALS
 from study.summary import (
     best_so_far,
@@ -20,6 +21,8 @@ from study.summary import (
     is_settled,
     leader,
     reference,
+    stale_retest,
+    times_opened,
     winner,
 )
 from study.variant import Variant
@@ -86,7 +89,14 @@ def closing_lines(record: StudyRecord) -> list[str]:
         f"class {positive}): {Variant(**best.variant).in_words()}",
         *final_lines(record),
     ]
-    return [*lines, retest_line(record)] if record.retest else lines
+    if record.retest:
+        lines.append(retest_line(record))
+    elif opened := times_opened(record):
+        lines.append(
+            f"Retest: no answer is stored, though the test part was opened {_times(opened)}; "
+            f"`study retest {record.name}` evaluates the winner, and that counts"
+        )
+    return lines
 
 
 def final_lines(record: StudyRecord) -> list[str]:
@@ -108,7 +118,9 @@ def final_lines(record: StudyRecord) -> list[str]:
 def _three(record: StudyRecord, trial: TrialRecord) -> str:
     found = estimates(record, trial)
     corrected, across = found["corrected_f_med"], found["cross_validated_f_med"]
-    said = [f"search {score(trial.validation_f_med)} (augmented images, chosen by this)"]
+    best = leader(record)
+    chosen = "chosen by this" if best and best.number == trial.number else "best of its epochs"
+    said = [f"search {score(trial.validation_f_med)} (augmented images, {chosen})"]
     if corrected:
         source = "the folds" if corrected["from"] == "folds" else "validation"
         said.append(
@@ -132,26 +144,25 @@ def _refit_line(refit: Mapping[str, Any]) -> str:
             f"{tried} seeds it did not learn enough ({reached})"
         )
     return (
-        f"Its final network was trained on training and validation for {refit['epochs']} epochs "
-        f"({reached})"
+        f"Its final network was trained on training and validation for "
+        f"{plural(refit['epochs'], 'epoch')} ({reached})"
     )
 
 
 def retest_line(record: StudyRecord) -> str:
-    """Return the retest in a line."""
-    found, best = record.retest or {}, winner(record)
+    """Return the retest in a line, of which network it is, and how often there was one."""
+    found, stale = record.retest or {}, stale_retest(record)
     low, high = found["intervals"]["f_med"]
-    other = (
-        ""
-        if best is not None and found["number"] == best.number
-        else f" of trial {found['number']}, not the best"
-    )
     return (
-        f"Retest{other} on {found['images']} images in {found['groups']} groups: F_med "
+        f"Retest on {found['images']} images in {found['groups']} groups: F_med "
         f"{score(found['f_med'])} (95 % interval {low:.2f} to {high:.2f}), sensitivity "
         f"{score(found['sensitivity'])}, specificity {score(found['specificity'])}; test "
-        f"part used {found['uses']} time{'s' if found['uses'] > 1 else ''}"
+        f"part used {_times(times_opened(record))}{f'. {stale}' if stale else ''}"
     )
+
+
+def _times(amount: int) -> str:
+    return "1 time" if amount == 1 else f"{amount} times"
 
 
 def trial_line(trial: TrialRecord, record: StudyRecord, *, place: int) -> str:

@@ -28,13 +28,14 @@ def retest(
     """Repeat the retest's stored answer; the test part is opened only if there is none yet."""
     from study.cli.progress import retest_line
     from study.search.driver import only_driver
-    from study.summary import is_settled, leader
+    from study.summary import is_settled, leader, retest_answer
 
     folder, ledger = find_study(runs, name)
     record = ledger.read()
     if record.retest is not None and not again:
         ledger.close()
-        print(json.dumps(record.retest, allow_nan=False) if as_json else retest_line(record))
+        found = retest_answer(record)
+        print(json.dumps(found, allow_nan=False) if as_json else retest_line(record))
         return 0
     if "test" in record.split["parts"] and leader(record) and not is_settled(record):
         ledger.close()
@@ -57,5 +58,6 @@ def retest(
             else "no trial is complete"
         )
         raise LedgerError(f"study {name}: cannot be retested, {why}")
-    print(json.dumps(answer, allow_nan=False) if as_json else retest_line(record))
+    found = retest_answer(record)
+    print(json.dumps(found, allow_nan=False) if as_json else retest_line(record))
     return 0

@@ -26,7 +26,7 @@ FULL_TRIALS = 100
 REPORT_SECONDS = 60.0
 
 SEARCH_SHARE = 0.75
-"""Of ``--timeout``, where finalists follow, which take at most a third of what the search took."""
+"""Of ``--timeout``, where finalists follow, planned for at most a third of what the search took."""
 
 
 def run(
@@ -87,8 +87,10 @@ def run(
         str | None,
         options.in_search(
             metavar="TIME",
-            help="End after about this time (`90s`, `10m`, `2h`, `1h30m`), a quarter of which is "
-            "kept for the finalists; the same line goes on, and another winner is retested again.",
+            help="End the search after three quarters of this time (`90s`, `10m`, `2h`, `1h30m`), "
+            "with `--finalists 0` after all of it; the finalists come after it, in about the rest, "
+            "longer after a short search. The same line goes on, and another winner is retested "
+            "again.",
         ),
     ] = None,
     stop_when_flat: Annotated[
@@ -103,8 +105,8 @@ def run(
         int,
         options.in_winner(
             help="The best complete trial of so many bands of network size is trained again over "
-            "folds of training and validation, beside the reference network, for at most a third "
-            "of the search's time; 0 names the winner by validation alone."
+            "folds of training and validation, beside the reference network; fewer where all would "
+            "take more than a third of the search's time; 0 names the winner by validation alone."
         ),
     ] = 5,
     folds: Annotated[
@@ -207,7 +209,7 @@ def run(
     chosen |= {"fit": fit, "resize_filter": resize_filter}
     protocol = _protocol(image_size, {**(QUICK if quick else {}), **chosen}, quick=quick)
 
-    from study.cli.nested import NestedRun, outer_setups
+    from study.cli.nested import NestedRun, check_name, outer_setups
     from study.cli.progress import interrupted_line, say
     from study.cli.stages import Order, StudyRun
     from study.cli.terminal import saying
@@ -232,6 +234,8 @@ def run(
         quiet=quiet,
     )
     make = partial(make_setup, protocol=protocol, space=find_space(space), seed=seed)
+    if name is not None:
+        check_name(runs, name, outer_folds)
     work: StudyRun | NestedRun | None = None
     try:
         with interruptible() as interruption:

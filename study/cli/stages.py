@@ -17,7 +17,8 @@ from study.cli.terminal import saying
 from study.cli.watching import Run, watching
 from study.errors import StudyError
 from study.finalists.choose import FinalistSettings
-from study.finalists.stage import Stage, conclude, stage_record
+from study.finalists.stage import conclude
+from study.finalists.trainings import Stage, stage_record
 from study.records import StudyRecord
 from study.report.page import write_report
 from study.report.refresh import ReportRefresh

@@ -11,7 +11,7 @@ from study.evaluation.threshold import ChosenThreshold, read_predictions
 from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
 from study.seeds import derive
-from study.summary import estimates, is_settled
+from study.summary import estimates, is_settled, times_opened
 from study.workspace import StudyFolder
 
 LICENCE_UNKNOWN = "not stated"
@@ -106,6 +106,7 @@ def _metrics(
         "search": best.scores,
         "validation": _validation(folder, record, model),
         "retest": record.retest if _is_of(record.retest, model) else None,
+        "test_openings": times_opened(record),
         "estimates": {"validation_f_med": best.validation_f_med, **estimates(record, best)},
     }
 

@@ -45,11 +45,16 @@ def final_model(folder: StudyFolder, record: StudyRecord) -> FinalModel:
     if final.get("winner") == best.number and (final.get("refit") or {}).get("model"):
         path, origin = _inside(folder, str(final["model"])), REFIT
     if not path.is_file():
-        raise LedgerError(f"{path}: the network of trial {best.number} is missing")
-    digest = file_digest(path)
-    if origin == REFIT and final.get("model_digest") not in (None, digest):
         raise LedgerError(
-            f"{path}: not the network that the study made; restore it, or run the study again"
+            f"{path}: the network of trial {best.number} is missing; repeat the study's own line, "
+            f"which trains it again: {record.command}"
+        )
+    digest = file_digest(path)
+    named = folder.path / str(final.get("model")) == path
+    if named and final.get("model_digest") not in (None, digest):
+        raise LedgerError(
+            f"{path}: not the network that the study made; restore it, or remove it and run the "
+            "study again"
         )
     return FinalModel(path=path, number=best.number, origin=origin, digest=digest)
 

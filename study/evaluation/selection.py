@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -147,6 +148,17 @@ def choose(data: OutOfFold, times: Integers, rule: Rule) -> Choices:
     return Choices(chosen=chosen, best=best, means=means, standard_error=error, bar=bar)
 
 
+def allowance(data: OutOfFold, rule: Rule) -> float:
+    """Return how far behind the leader a finalist may be and still be taken by the rule.
+
+    Infinite where ``one-se`` has no standard error to go by: then nobody can be ruled out.
+    """
+    if rule == "best":
+        return 0.0
+    error = select(data, rule).standard_error
+    return math.inf if error is None else error
+
+
 def race(
     data: OutOfFold,
     *,
@@ -160,7 +172,7 @@ def race(
     Each finalist is compared with the leader on the groups that all have scored. The difference of
     their pooled F_med is paired: its standard error comes from a bootstrap over groups, the same
     draws for all. A finalist is dropped when the difference plus Student's t times that error is
-    below minus ``allowance``, by which a finalist may be behind and still be selected. The degrees
+    below minus ``allowance``, see the function of that name. The degrees
     of freedom are the groups of both classes less two; t is taken at ``DROP_LEVEL``, divided
     among all pairs with the leader (Bonferroni). The percentiles of the bootstrap would drop the
     best finalist too often (measured: up to one time in ten).

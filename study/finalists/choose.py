@@ -15,7 +15,7 @@ FEWEST_FOLDS, MOST_FOLDS = 3, 20
 """One fold scores, one stops the training, the others train."""
 
 LARGEST_SHARE = 1 / 3
-"""Of the seconds that the search's trials took, which the finalists may take."""
+"""Of the seconds that the search's trials took, which the finalists are planned for."""
 
 EPOCHS_OF_BEST = 1.5
 """Most epochs of a fold run, in multiples of the best epoch that the search found."""
@@ -119,7 +119,8 @@ def plan_finalists(
     the search's best epoch instead of 1.5 times that; then there are fewer fold seeds, then fewer
     folds, unless their number was asked for. What is left is trained whatever it costs.
 
-    The prediction takes each trial's own seconds an epoch, and its patience into account.
+    The prediction takes each trial's own seconds an epoch and its patience into account, and one
+    training of the final network, though up to three seeds may be tried for it.
     """
     chosen = choose_finalists(record, settings.finalists)
     reference = reference_among(record, chosen)
@@ -135,7 +136,7 @@ def plan_finalists(
         fold_seeds=settings.fold_seeds,
         refit=settings.refit,
     )
-    allowed = LARGEST_SHARE * sum(trial.seconds or 0.0 for trial in record.trials)
+    allowed = allowed_seconds(record)
     keep = {chosen[0].number} if chosen else set()
     keep |= {reference.number} if reference else set()
     plan, left_out = _fewer(plan, allowed, keep)
@@ -148,6 +149,16 @@ def plan_finalists(
         plan, note = _shorter(plan, chosen, record, settings, allowed)
         notes.append(note)
     return replace(plan, notes=tuple(notes))
+
+
+def allowed_seconds(record: StudyRecord) -> float:
+    """Return what the finalists are planned for: a share of the search's, over all workers."""
+    return LARGEST_SHARE * sum(trial.seconds or 0.0 for trial in record.trials)
+
+
+def several(finalists: int) -> str:
+    """Write how many finalists: ``1 finalist``, ``5 finalists``."""
+    return f"{finalists} finalist{'' if finalists == 1 else 's'}"
 
 
 def _finalist(trial: TrialRecord, record: StudyRecord, factor: float) -> Finalist:

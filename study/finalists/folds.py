@@ -63,10 +63,13 @@ def fold_data(
 
 
 def fixed_set(part: PartArrays, protocol: Protocol, *, seed: int) -> Draws:
-    """Draw a fixed augmented set of a part, as large as those of the search."""
+    """Draw a fixed augmented set of a part, as large as those of the search.
+
+    It holds every image: a class must not be missing in a fold, whatever the protocol's number.
+    """
     return draw_fixed_set(
         images=len(part.labels),
-        samples=protocol.validation_samples,
+        samples=max(protocol.validation_samples, len(part.labels)),
         augmentation=protocol.augmentation,
         seed=seed,
     )

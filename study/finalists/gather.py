@@ -14,7 +14,7 @@ from study.evaluation.out_of_fold import FoldPredictions, OutOfFold
 from study.files import TORN, replacing
 from study.finalists.choose import FinalistPlan
 from study.finalists.division import POOLED, division
-from study.finalists.tasks import Task, division_seed, planned_tasks
+from study.finalists.tasks import Task, division_seed, fold_tasks, planned_tasks
 from study.ledger import Ledger
 from study.records import TrialRecord
 from study.workspace import StudyFolder
@@ -91,14 +91,16 @@ def _read(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 def _complete_runs(
     folder: StudyFolder, stage: Ledger, number: int, plan: FinalistPlan
 ) -> list[tuple[Task, Path]]:
-    tasks = planned_tasks(stage)
-    runs = []
-    for record in stage.look().records():
-        task = tasks[record.number]
-        of_plan = (task.kind, task.number, task.folds) == ("fold", number, plan.folds)
-        if of_plan and record.state == "complete" and task.fold_seed < plan.fold_seeds:
-            runs.append((task, folder.trial(number) / task.folder / "out_of_fold.npz"))
-    return runs
+    """Return the fold runs of a finalist that the plan asks for and that have ended well."""
+    pairs = [(item.number, item.epochs) for item in plan.finalists if item.number == number]
+    first, rest = fold_tasks(pairs, folds=plan.folds, fold_seeds=plan.fold_seeds)
+    wanted, planned = {*first, *rest}, planned_tasks(stage)
+    done = [planned[run.number] for run in stage.look().records() if run.state == "complete"]
+    return [
+        (task, folder.trial(number) / task.folder / "out_of_fold.npz")
+        for task in done
+        if task in wanted
+    ]
 
 
 def write_out_of_fold(

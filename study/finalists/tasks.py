@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from study.ledger import Ledger
 from study.seeds import derive
@@ -14,18 +13,18 @@ STAGE = "finalists"
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One training: a fold run of a finalist, or the winner on all that is not test.
+    """One training: of a finalist on folds, of the winner on all that is not test, or once more.
 
     Its place in the ledger's list is its ordinal, for good: what was trained once is found again,
-    whatever is asked for later.
+    whatever is asked for later. Tasks that differ in any field are different trainings.
     """
 
     kind: str
-    """``fold`` or ``refit``."""
+    """``fold``; ``refit``, on training and validation; ``checkpoint``, as the search trained it."""
     number: int
     """The trial of the search whose variant is trained."""
     epochs: int
-    """Most epochs of a fold run, all epochs of a refit."""
+    """All epochs of a refit, most epochs of the others."""
     folds: int = 0
     fold_seed: int = 0
     """Which division into folds, from 0."""
@@ -33,31 +32,37 @@ class Task:
     """The fold that scores."""
     attempt: int = 0
     """Of a refit, from 0; each has seeds of its own."""
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What tells it from every other training of the study."""
-        if self.kind == "refit":
-            return self.kind, self.number, self.epochs, self.attempt
-        return self.kind, self.number, self.folds, self.fold_seed, self.fold
+    repeat: int = 0
+    """How often the same training, from the same seeds, had ended before its network was lost."""
 
     @property
     def folder(self) -> str:
         """The name of its folder among the trial's own."""
+        if self.kind == "checkpoint":
+            return self.kind
         if self.kind == "refit":
             return f"refit-{self.epochs}-{self.attempt}"
-        return f"fold-{self.folds}-{self.fold_seed}-{self.fold}"
+        return f"fold-{self.folds}-{self.fold_seed}-{self.fold}-{self.epochs}"
 
     @property
     def label(self) -> str:
         """What it is called where it runs."""
+        if self.kind == "checkpoint":
+            return f"trial {self.number}, once more"
         if self.kind == "refit":
             return f"trial {self.number}, on training and validation"
         return f"trial {self.number}, fold {self.fold + 1} of {self.folds}"
 
     def seed(self, study_seed: int) -> int:
-        """Return the seed of its weights, samples and augmentation."""
-        return derive(study_seed, *map(str, self.key))
+        """Return the seed of its weights, samples and augmentation.
+
+        A fold run that may last longer begins as the shorter one did.
+        """
+        if self.kind == "checkpoint":
+            return derive(study_seed, "trial", self.number)  # as the search does
+        if self.kind == "refit":
+            return derive(study_seed, self.kind, self.number, self.epochs, self.attempt)
+        return derive(study_seed, self.kind, self.number, self.folds, self.fold_seed, self.fold)
 
 
 def division_seed(study_seed: int, fold_seed: int) -> int:
@@ -78,21 +83,21 @@ def wanted_ordinals(stage: Ledger) -> list[int]:
 def plan_tasks(stage: Ledger, tasks: Iterable[Task]) -> list[int]:
     """Add the tasks to the ledger's list unless they are there, and return their ordinals."""
     known = planned_tasks(stage)
-    places = {task.key: ordinal for ordinal, task in enumerate(known)}
+    places = {task: ordinal for ordinal, task in enumerate(known)}
     wanted = []
     for task in tasks:
-        if task.key not in places:
-            places[task.key] = len(known)
+        if task not in places:
+            places[task] = len(known)
             known.append(task)
-        wanted.append(places[task.key])
+        wanted.append(places[task])
     stage.update(tasks=[asdict(task) for task in known], wanted=wanted)
     return wanted
 
 
-def ordinals_of(stage: Ledger, tasks: Iterable[Task]) -> list[int]:
-    """Return the ordinals of tasks that are planned."""
-    places = {task.key: ordinal for ordinal, task in enumerate(planned_tasks(stage))}
-    return [places[task.key] for task in tasks]
+def latest(stage: Ledger, task: Task) -> Task:
+    """Return the last planned repeat of a task, the task itself where none was planned."""
+    same = [known for known in planned_tasks(stage) if replace(known, repeat=task.repeat) == task]
+    return max(same, key=lambda known: known.repeat, default=task)
 
 
 def fold_tasks(

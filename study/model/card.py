@@ -208,7 +208,15 @@ def _quantities(metadata: Metadata) -> Iterator[str]:
         )
         yield _table(["Score", "Value", "95 % interval"], rows)
     if metrics["retest"] is None:
-        yield "This network has met no test images: no figure here is free of selection."
+        opened = int(metrics.get("test_openings") or 0)
+        before = (
+            f", though the test part has been opened {opened} time{'s' if opened > 1 else ''}, for "
+            "another network or without an answer"
+        )
+        yield (
+            f"This network has met no test images{before if opened else ''}: no figure here is "
+            "free of selection."
+        )
     elif int(metrics["retest"].get("uses") or 1) > 1:
         yield (
             f"The test part has been used {metrics['retest']['uses']} times: its interval is too "

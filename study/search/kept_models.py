@@ -20,13 +20,13 @@ MODELS_LOOKED_AT = 100
 
 
 def drop_models(folder: StudyFolder, record: StudyRecord, *, completed: int | None = None) -> None:
-    """Delete the networks of complete trials that are not kept.
+    """Delete the networks of complete trials that are not kept; the named winner's is.
 
     With the number of a trial that was just ``completed``, only those that it may have driven out
     are looked for, and its own.
     """
     complete = [trial for trial in ranked(record) if trial.state == "complete"]
-    kept = kept_models(complete)
+    kept = kept_models(complete) | ({record.final["winner"]} if record.final else set())
     outside = [trial.number for trial in complete if trial.number not in kept]
     if completed is not None:
         outside = [*outside[:MODELS_LOOKED_AT], *({completed} & set(outside))]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from study.evaluation.corrected import Corrected, corrected_from_folds, corrected_from_validation
 from study.evaluation.out_of_fold import OutOfFold
-from study.evaluation.selection import pooled_f_med, race, select
+from study.evaluation.selection import Rule, allowance, pooled_f_med, race, select
 from study.evaluation.validation_counts import TrialCounts, ValidationCounts
 from study.seeds import derive
 from tests.benchmarks.groups import highest_memory
@@ -48,7 +48,7 @@ def outcome(study: Simulated, seed: int) -> dict[str, float]:
         "folds: mean of the selected": means[found.chosen] - chosen,
         **_judged("folds", corrected_from_folds(folds, "one-se", seed=seed), chosen),
         "true, one-se less best": chosen - true[found.best],
-        **_raced(folds, true, seed),
+        **_raced(folds, true, found.chosen, seed),
     }
 
 
@@ -62,15 +62,25 @@ def _judged(name: str, estimate: Corrected | None, truth: float) -> dict[str, fl
     }
 
 
-def _raced(folds: OutOfFold, true: NDArray[np.float64], seed: int) -> dict[str, float]:
-    """Return whom a race after two folds drops: of the best, and of those far below it."""
+def _raced(
+    folds: OutOfFold, true: NDArray[np.float64], selected: int, seed: int
+) -> dict[str, float]:
+    """Return whom a race after two folds drops: of the best, the selected, those far below."""
     if len(true) < 2:
         return {}
     begun = replace(folds, fold=np.where(folds.fold < 2, folds.fold, -1))
-    dropped = np.isin(np.arange(len(true)), race(begun, seed=seed, draws=500).dropped)
     best, far = true == true.max(), true < true.max() - FAR
-    found = {"race: best dropped": 100.0 * dropped[best].mean()}
-    return found | ({"race: far ones dropped": 100.0 * dropped[far].mean()} if far.any() else {})
+    found: dict[str, float] = {}
+    rules: dict[str, Rule] = {"race": "one-se", "race to the best": "best"}
+    for name, rule in rules.items():
+        raced = race(begun, seed=seed, allowance=allowance(begun, rule), draws=500)
+        dropped = np.isin(np.arange(len(true)), raced.dropped)
+        found[f"{name}: best dropped"] = 100.0 * dropped[best].mean()
+        if rule == "one-se":
+            found[f"{name}: selected dropped"] = 100.0 * dropped[selected]
+        if far.any():
+            found[f"{name}: far ones dropped"] = 100.0 * dropped[far].mean()
+    return found
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -162,8 +172,8 @@ def _figure(cell: str, name: str, value: float) -> Figure:
         low, high = -BIAS, BIAS
     elif name.endswith(": covered"):
         low, high, unit = *COVERAGE, "%"
-    elif name == "race: best dropped":
+    elif name.endswith("best dropped"):
         high, unit = WRONGLY_DROPPED, "%"
-    elif name == "race: far ones dropped":
+    elif name.endswith("dropped"):
         unit = "%"
     return Figure(name=f"{cell}; {name}", value=value, unit=unit, low=low, high=high)

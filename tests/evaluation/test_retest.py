@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,82 +14,20 @@ from hypothesis import strategies as st
 
 from study.dataset.arrays import load_part
 from study.dataset.manifest import Manifest
-from study.dataset.sources.opening import open_source
 from study.evaluation.retest import GALLERY, gallery, retest
 from study.ledger import Ledger
-from study.model.network import build_network
-from study.protocol import Protocol
-from study.search.setup import make_setup, open_study
-from study.space import find_space
-from study.variant import Variant
 from study.workspace import StudyFolder
+from tests.evaluation.known_networks import (
+    all_negative,
+    all_positive,
+    blob_network,
+    without_convolution,
+)
 
 # Keras' own code calls NumPy in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 
-SMALL = Variant(filters=1, filter_size=1, blocks=1, dense_layers=0)
-
 Complete = Callable[[Any, float], int]
-
-
-@pytest.fixture
-def study(
-    two_classes: Path, tiny: Protocol, tmp_path: Path
-) -> Iterator[tuple[StudyFolder, Ledger, Path]]:
-    """A study without a trial, and the folder of its images."""
-    root = tmp_path / "blobs"
-    shutil.copytree(two_classes, root)
-    source = open_source(str(root), positive=None, cache=tmp_path)
-    setup = make_setup(source, split=None, protocol=tiny, space=find_space("seed"), seed=1)
-    folder, ledger = open_study(tmp_path / "runs", "it", setup, command="study run", requested=1)
-    yield folder, ledger, root
-    ledger.close()
-
-
-@pytest.fixture
-def complete(study: tuple[StudyFolder, Ledger, Path]) -> Complete:
-    """Let a trial end with a network and a score, and return its number."""
-    folder, ledger, _ = study
-
-    def end(network: Any, score: float) -> int:
-        trial = ledger.optuna_study.ask()
-        number = trial.number
-        trial.set_user_attr("ordinal", number)
-        trial.set_user_attr("variant", SMALL.as_dict())
-        trial.set_user_attr("result", {"scores": {"validation_f_med": score}})
-        ledger.optuna_study.tell(trial, score)
-        folder.model(number).parent.mkdir(parents=True)
-        network.save(folder.model(number))
-        return number
-
-    return end
-
-
-def blob_network(weight: float, bias: float) -> Any:
-    """Return a network whose logit is ``weight`` times the mean grey level (0 to 1) plus bias."""
-    network = build_network(SMALL, (22, 24, 1))
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            layer.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])
-        elif isinstance(layer, keras.layers.Dense):
-            cells = layer.kernel.shape
-            layer.set_weights([np.full(cells, weight / cells[0]), np.array([bias])])
-    return network
-
-
-def all_positive() -> Any:
-    """Return a network that calls every image positive, the brighter ones with more certainty."""
-    return blob_network(4.0, 0.1)
-
-
-def all_negative() -> Any:
-    """Return a network that calls every image negative, the brighter ones with more certainty."""
-    return blob_network(-4.0, -0.1)
-
-
-def without_convolution() -> Any:
-    layers = [keras.Input((22, 24, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
-    return keras.Sequential(layers)
 
 
 def stored(path: Path) -> dict[str, np.ndarray]:
