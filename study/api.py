@@ -64,6 +64,7 @@ def load_study(name: str | Path, runs: str | Path = "runs") -> Study:
 
 
 def _find(name: str | Path, runs: Path) -> StudyFolder:
+    from study.evaluation.nested import read_nested
     from study.ledger import FILE_NAME
 
     names = study_names(runs)
@@ -72,6 +73,8 @@ def _find(name: str | Path, runs: Path) -> StudyFolder:
     with suppress(OSError):  # too long for the name of a file
         if (Path(name) / FILE_NAME).is_file():
             return StudyFolder(Path(name))
+    if (nested := read_nested(runs, str(name))) is not None:
+        raise LedgerError(nested[0].in_a_line())
     hint = near_miss(str(name), names) or (
         f"; there are: {', '.join(names)}" if names else "; `study run` makes one"
     )

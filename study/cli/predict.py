@@ -14,8 +14,9 @@ import typer
 
 from study.cli.options import AsJson, check_writable, in_output
 from study.cli.quiet import quiet_backend
+from study.cli.results import DEFAULT_RUNS
 from study.cli.terminal import printable
-from study.errors import SettingsError
+from study.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
     from study.model.exported import Metadata
@@ -71,6 +72,7 @@ def predict(
 
 
 def _check(model: Path, threshold: float | None, out: Path | None) -> None:
+    _check_not_nested(model)
     if threshold is not None and not 0 <= threshold <= 1:
         raise SettingsError(f"--threshold: found {threshold:g}; allowed: a probability, 0 to 1")
     if out is None:
@@ -79,6 +81,18 @@ def _check(model: Path, threshold: float | None, out: Path | None) -> None:
         _check_out(model, out)
     except OSError as error:  # too long for a name
         raise _unwritable(out, error) from error
+
+
+def _check_not_nested(model: Path) -> None:
+    from study.evaluation.nested import read_nested
+
+    for runs in (model.parent,) if model.exists() else (model.parent, DEFAULT_RUNS):
+        if (found := read_nested(runs, model.name)) is not None:
+            raise ModelError(
+                f"{model}: is a nested study, which has no network of its own; `study export "
+                f"{found[0].studies[0]}` exports that of its first fold, `study run` without "
+                "--outer-folds makes the one to use"
+            )
 
 
 def _check_out(model: Path, out: Path) -> None:

@@ -14,6 +14,7 @@ from study.cli.options import AsJson, NoImages, Reports, Runs
 from study.errors import LedgerError, SettingsError, near_miss
 
 if TYPE_CHECKING:
+    from study.evaluation.nested import NestedStudy
     from study.ledger import Ledger
     from study.records import StudyRecord
     from study.workspace import StudyFolder
@@ -37,11 +38,21 @@ def find_folder(runs: Path, name: str) -> StudyFolder:
     check_runs(runs)
     names = study_names(runs)
     if name not in names:
+        if (nested := find_nested(runs, name)) is not None:
+            raise LedgerError(nested.in_a_line())
         hint = near_miss(name, names) or (
             f"; there are: {', '.join(names)}" if names else "; `study run` makes one"
         )
         raise LedgerError(f"no study {name!r} in {runs}{hint}")
     return study_folder(runs, name)
+
+
+def find_nested(runs: Path, name: str) -> NestedStudy | None:
+    """Find a nested study by name; None where that is the name of another study, or of none."""
+    from study.evaluation.nested import nested_names, read_nested
+
+    found = read_nested(runs, name) if name in nested_names(runs) else None
+    return None if found is None else found[0]
 
 
 def find_study(runs: Path, name: str) -> tuple[StudyFolder, Ledger]:
@@ -62,6 +73,7 @@ def find_record(runs: Path, name: str) -> tuple[StudyFolder, StudyRecord]:
 
 def list_studies(runs: Runs = DEFAULT_RUNS, as_json: AsJson = False) -> int:
     """List the studies: trials that ended of those planned, and the best validation F_med."""
+    from study.evaluation.nested import nested_listing, nested_words
     from study.ledger import read_study
     from study.summary import counts, winner
     from study.workspace import study_folder, study_names
@@ -87,8 +99,9 @@ def list_studies(runs: Runs = DEFAULT_RUNS, as_json: AsJson = False) -> int:
                 "validation_f_med": best.validation_f_med if best else None,
             }
         )
+    nested = nested_listing(runs)
     if as_json:
-        print(json.dumps({"studies": rows}))
+        print(json.dumps({"studies": rows, "nested": nested}))
     elif not rows:
         print(f"No study in {runs}; `study run --quick` makes one.", file=sys.stderr)
     else:
@@ -107,6 +120,8 @@ def list_studies(runs: Runs = DEFAULT_RUNS, as_json: AsJson = False) -> int:
                 for row in rows
             ],
         )
+    for item in [] if as_json else nested:
+        print(f"{item['study']}: {nested_words(item)}")
     return 0
 
 
@@ -120,8 +135,13 @@ def show(
     from study.cli.progress import closing_lines
     from study.summary import document, ranked
 
-    _, record = find_record(runs, name)
+    check_runs(runs)
     page = reports / name / "index.html"
+    if (nested := find_nested(runs, name)) is not None:
+        from study.cli.nested_results import show_nested
+
+        return show_nested(runs, nested, page, as_json=as_json)
+    _, record = find_record(runs, name)
     if as_json:
         seconds = sum(trial.seconds or 0.0 for trial in record.trials)
         report_path = str(page) if page.is_file() else None
@@ -163,8 +183,16 @@ def report(
     from study.report.library import write_index
     from study.report.page import write_report
 
-    folder, record = find_record(runs, name)
-    page = write_report(record, study_dir=folder.path, out_dir=reports / name, images=not no_images)
+    check_runs(runs)
+    if (nested := find_nested(runs, name)) is not None:
+        from study.cli.nested_results import report_nested
+
+        page = report_nested(runs, nested, reports, images=not no_images)
+    else:
+        folder, record = find_record(runs, name)
+        page = write_report(
+            record, study_dir=folder.path, out_dir=reports / name, images=not no_images
+        )
     write_index(runs, reports)
     print(page)
     if open_page:

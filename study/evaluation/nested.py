@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,161 @@ import numpy as np
 from study import metrics
 from study.errors import LedgerError
 from study.evaluation.intervals import retest_intervals
+from study.files import write_text
+from study.ledger import FILE_NAME as LEDGER
+from study.ledger import read_study
 from study.records import StudyRecord
 from study.seeds import derive
-from study.workspace import StudyFolder
+from study.summary import times_opened, winner
+from study.workspace import StudyFolder, study_folder
+
+FILE_NAME = "nested.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NestedStudy:
+    """What a nested study was asked for; all its figures come from the studies of its folds."""
+
+    name: str
+    command: str
+    folds: int
+    trials: int
+    """Of each fold's search."""
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """Names of the folds' studies, in order."""
+        return tuple(f"{self.name}-{at}of{self.folds}" for at in range(1, self.folds + 1))
+
+    def in_a_line(self) -> str:
+        """Return what it is and what can be done with it, for a command that takes one study."""
+        return (
+            f"study {self.name}: is nested, {self.folds} studies with a network each and none of "
+            f"its own; name one of them, {self.studies[0]} to {self.studies[-1]}; `study show "
+            f"{self.name}` gives the pooled figures; `study run` without --outer-folds makes the "
+            "network to use"
+        )
+
+    def document(self, figures: Mapping[str, Any]) -> dict[str, Any]:
+        """Return it as plain values for JSON, with its figures: ``pool_retests``."""
+        return {
+            "study": self.name,
+            "command": self.command,
+            "outer_folds": self.folds,
+            "trials": self.trials,
+            **figures,
+        }
+
+
+def nested_names(runs: Path) -> list[str]:
+    """Return the names of the nested studies in a folder, sorted."""
+    found = runs.glob(f"*/{FILE_NAME}") if runs.is_dir() else iter(())
+    return sorted(path.parent.name for path in found if not path.parent.name.startswith("."))
+
+
+def read_nested(runs: Path, name: str) -> tuple[NestedStudy, dict[str, Any]] | None:
+    """Return a nested study and its document; None where there is none of that name.
+
+    The document lacks the figures while a fold is still to be searched.
+
+    Raises ``LedgerError`` for a damaged file.
+    """
+    place = runs / name / FILE_NAME
+    try:
+        found = json.loads(place.read_text(encoding="utf-8"))
+        folds, trials = int(found["outer_folds"]), int(found["trials"])
+        nested = NestedStudy(name=name, command=str(found["command"]), folds=folds, trials=trials)
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LedgerError(
+            f"{place}: empty or damaged; remove it and repeat the study's own line, which trains "
+            "nothing anew"
+        ) from error
+    return nested, found
+
+
+def nested_listing(runs: Path) -> list[dict[str, Any]]:
+    """Return the nested studies of a folder, as plain values for JSON, sorted by name.
+
+    Keys: ``study``, ``outer_folds``, ``studies``, and ``f_med``, ``low`` and ``high`` (95 %
+    interval), which are None while a fold is still to be searched, and for a damaged file.
+    """
+    rows = []
+    for name in nested_names(runs):
+        try:
+            found = read_nested(runs, name)
+        except LedgerError:  # which whoever asks for that study is told
+            found = None
+        nested, document = found or (None, {})
+        low, high = (document.get("intervals") or {}).get("f_med") or (None, None)
+        rows.append(
+            {
+                "study": name,
+                "outer_folds": None if nested is None else nested.folds,
+                "studies": [] if nested is None else list(nested.studies),
+                "f_med": document.get("f_med"),
+                "low": low,
+                "high": high,
+            }
+        )
+    return rows
+
+
+def nested_words(item: Mapping[str, Any]) -> str:
+    """Return one of ``nested_listing`` in words, without its name."""
+    if not item["studies"]:
+        return "nested, its record is damaged"
+    of = f"nested, {item['studies'][0]} to {item['studies'][-1]}"
+    if item["f_med"] is None:
+        return f"{of}: not finished"
+    return (
+        f"{of}: pooled F_med {item['f_med']:.3f} (95 % interval {item['low']:.2f} to "
+        f"{item['high']:.2f})"
+    )
+
+
+def note_nested(
+    runs: Path, nested: NestedStudy, figures: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Store a nested study, with its figures once there are any, and return its document."""
+    document = nested.document(figures or {})
+    text = json.dumps(document, indent=2, allow_nan=False)
+    write_text(runs / nested.name / FILE_NAME, text + "\n")
+    return document
+
+
+def fold_records(runs: Path, nested: NestedStudy) -> list[StudyRecord]:
+    """Return the folds' studies, as far as there are any, in order.
+
+    Raises ``LedgerError`` for a ledger that cannot be read.
+    """
+    folders = [study_folder(runs, name).path for name in nested.studies]
+    return [read_study(folder) for folder in folders if (folder / LEDGER).exists()]
+
+
+def finished_folds(nested: NestedStudy, records: Sequence[StudyRecord]) -> int:
+    """Return how many folds have been searched to their end, and their winner retested."""
+    return sum(_is_finished(record, nested.trials) for record in records)
+
+
+def _is_finished(record: StudyRecord, trials: int) -> bool:
+    best, retest = winner(record), record.retest or {}
+    return best is not None and retest.get("number") == best.number and record.requested == trials
+
+
+def pooled(runs: Path, nested: NestedStudy, records: Sequence[StudyRecord]) -> dict[str, Any]:
+    """Return the pooled figures of a nested study whose folds are all finished.
+
+    Raises ``LedgerError``, which says how to go on, where they are not.
+    """
+    done = finished_folds(nested, records)
+    if done < nested.folds:
+        raise LedgerError(
+            f"study {nested.name}: nested, {done} of {nested.folds} outer folds are finished, and "
+            f"there is no pooled figure before all are; go on with: {nested.command}"
+        )
+    return pool_retests([study_folder(runs, name) for name in nested.studies], records)
 
 
 def pool_retests(folders: Sequence[StudyFolder], records: Sequence[StudyRecord]) -> dict[str, Any]:
@@ -23,45 +178,81 @@ def pool_retests(folders: Sequence[StudyFolder], records: Sequence[StudyRecord])
     procedure, not one network (Varma and Simon 2006; Cawley and Talbot 2010). The intervals are
     those of ``retest_intervals``: that the folds' searches share training images is not in them.
 
-    Keys: ``images``, ``groups``, ``confusion``, every score of ``metrics.binary_scores``, ``auc``
-    (None below ten groups in a class), ``intervals``, ``effective_images``, and ``folds``, a list
-    of ``study``, ``winner``, ``f_med``, ``images``, ``groups``.
+    Keys: ``images``, ``groups``, ``classes`` (images and groups of the positive and of the negative
+    class), ``confusion``, every score of ``metrics.binary_scores``, ``auc`` (None below ten groups
+    in a class), ``intervals``, ``effective_images``, ``agreement`` (``agreement``), and ``folds``,
+    a list of ``study``, ``winner``, ``f_med``, ``interval``, ``images``, ``groups``, ``uses``,
+    ``validation_f_med``, ``parameters``, ``macs``, ``variant``.
 
     Raises ``LedgerError`` when a fold has no retest, or its predictions are gone.
     """
-    label, probability, names = [], [], []
-    for folder, record in zip(folders, records, strict=True):
-        if record.retest is None:
-            raise LedgerError(f"study {record.name}: has no retest; run the same line again")
-        try:
-            with np.load(folder.test_predictions, allow_pickle=False) as stored:
-                label.append(stored["label"].astype(np.int64))
-                probability.append(stored["probability"].astype(np.float64))
-                names.append(stored["group_name"].astype(str))
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise LedgerError(
-                f"{folder.test_predictions}: missing or damaged; `study retest {record.name} "
-                "--again` writes it anew"
-            ) from error
-    truth, chance = np.concatenate(label), np.concatenate(probability)
-    groups, group = np.unique(np.concatenate(names), return_inverse=True)
+    parts = [_predictions(*item) for item in zip(folders, records, strict=True)]
+    truth, chance, names = (np.concatenate(item) for item in zip(*parts, strict=True))
+    groups, group = np.unique(names, return_inverse=True)
     intervals = retest_intervals(truth, chance, group, seed=derive(records[0].seed, "nested"))
+    folds = [_fold(record) for record in records]
     return {
         "images": len(truth),
         "groups": len(groups),
+        "classes": {
+            name: {"images": int(own.sum()), "groups": len(np.unique(group[own]))}
+            for name, own in (("positive", truth == 1), ("negative", truth == 0))
+        },
         "confusion": metrics.binary_counts(truth, chance),
         **metrics.binary_scores(truth, chance),
         "auc": metrics.auc(truth, chance) if intervals["auc"] else None,
         "intervals": intervals,
         "effective_images": intervals["effective_images"],
-        "folds": [_fold(record) for record in records],
+        "agreement": agreement([fold["variant"] for fold in folds]),
+        "folds": folds,
     }
+
+
+def _predictions(folder: StudyFolder, record: StudyRecord) -> tuple[Any, Any, Any]:
+    """Return labels, probabilities and names of groups of a fold's test part, (n,) each."""
+    if record.retest is None:
+        raise LedgerError(f"study {record.name}: has no retest; run the same line again")
+    try:
+        with np.load(folder.test_predictions, allow_pickle=False) as stored:
+            return (
+                stored["label"].astype(np.int64),
+                stored["probability"].astype(np.float64),
+                stored["group_name"].astype(str),
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise LedgerError(
+            f"{folder.test_predictions}: missing or damaged; `study retest {record.name} "
+            "--again` writes it anew"
+        ) from error
 
 
 def _fold(record: StudyRecord) -> dict[str, Any]:
     retest = record.retest or {}
+    number = retest.get("number")
+    trial = next((trial for trial in record.trials if trial.number == number), None)
+    keys = ("validation_f_med", "parameters", "macs")
     return {
         "study": record.name,
-        "winner": retest.get("number"),
-        **{key: retest.get(key) for key in ("f_med", "images", "groups", "uses")},
+        "winner": number,
+        **{key: retest.get(key) for key in ("f_med", "images", "groups")},
+        "uses": times_opened(record),
+        "interval": (retest.get("intervals") or {}).get("f_med"),
+        **{key: getattr(trial, key, None) for key in keys},
+        "variant": {} if trial is None else dict(trial.variant),
+    }
+
+
+def agreement(variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return whether the folds named the same network.
+
+    Keys: ``networks``, how many different ones; ``same``, the hyperparameters that all share with
+    their value; ``differing``, the others with their value in each fold.
+    """
+    names = list(dict.fromkeys(name for variant in variants for name in variant))
+    values = {name: [variant.get(name) for variant in variants] for name in names}
+    differing = {name: own for name, own in values.items() if any(v != own[0] for v in own)}
+    return {
+        "networks": len({tuple(variant.get(name) for name in names) for variant in variants}),
+        "same": {name: own[0] for name, own in values.items() if name not in differing},
+        "differing": differing,
     }

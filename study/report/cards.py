@@ -14,7 +14,7 @@ from study.report.score_interval import score_interval
 from study.report.section import Evidence
 from study.report.tables import facts_html
 from study.report.verdict import IntervalInfo, in_words, interval_infos
-from study.summary import counts, ranked, repeats, winner
+from study.summary import counts, ranked, repeats, times_opened, winner
 
 
 def network_cards(evidence: Evidence) -> list[Markup]:
@@ -88,7 +88,9 @@ def retest_card(record: StudyRecord) -> Markup:
     retest = record.retest
     if retest is None:
         reason = (
-            "Not done: the test part is looked at once, after the search."
+            f"No answer is stored, though the test part has been opened {words.times(opened)}."
+            if (opened := times_opened(record))
+            else "Not done: the test part is looked at once, after the search."
             if record.split.get("parts", {}).get("test", {}).get("images")
             else "Not possible: the data have no test part."
         )
@@ -106,7 +108,7 @@ def retest_card(record: StudyRecord) -> Markup:
         "article",
         element("h3", "Retest ", element("span", f"of trial {number}{origin}, plain images")),
         element("p", size, class_="variant"),
-        *(_interval_row(info, level) for info in interval_infos(retest)),
+        *(interval_row(info, level) for info in interval_infos(retest)),
         _method(retest, intervals, record.dataset),
         element("p", element("a", "More in Held-out test", href="#heldout"), class_="aside worth"),
         class_="card retest",
@@ -132,7 +134,7 @@ def _method(
     return join(said, element("details", title, element("p", str(method))))
 
 
-def _interval_row(info: IntervalInfo, level: float) -> Markup:
+def interval_row(info: IntervalInfo, level: float) -> Markup:
     """Return one score as a dot on a scale from 0 to 1, its interval as a line."""
     marks = [element("line", x1="0", x2="100%", y1="9", y2="9", class_="track")]
     text = "no interval"

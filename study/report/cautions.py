@@ -16,7 +16,7 @@ from study.report.estimates import finalists
 from study.report.frames import hyperparameter
 from study.report.markup import Markup, element
 from study.space import Parameter, parse_space
-from study.summary import counts, is_settled, progress, winner
+from study.summary import counts, is_settled, progress, times_opened, winner
 from study.variant import REFERENCE_SGD, Variant
 
 FEW_TRIALS = 20
@@ -95,7 +95,7 @@ def _leak(record: StudyRecord) -> list[Caution]:
 def _synthetic(record: StudyRecord) -> list[Caution]:
     if not record.dataset.get("synthetic"):
         return []
-    text = "The images are drawn by a program. Nothing on this page says anything about patients."
+    text = "The images are drawn by a program: no figure from them says anything about patients."
     return [Caution(level="warning", title="Synthetic data", text=text)]
 
 
@@ -111,7 +111,13 @@ def _quick(record: StudyRecord) -> list[Caution]:
 
 
 def _retest_uses(record: StudyRecord) -> list[Caution]:
-    uses = int((record.retest or {}).get("uses") or 0)
+    uses = times_opened(record)
+    if record.retest is None and uses:
+        text = (
+            f"The test part has been opened {words.times(uses)}, but no answer is stored: the "
+            "evaluation was interrupted. The next one counts as another use."
+        )
+        return [Caution(level="warning", title="Test part opened", text=text)]
     if uses < 2:
         return []
     text = (
@@ -142,7 +148,7 @@ def _finalists(record: StudyRecord) -> list[Caution]:
         found.append(Caution(level="warning", title="Final network not retrained", text=text))
     if notes:
         level = "warning" if NOT_AFFORDED in notes else "note"
-        found.append(Caution(level=level, title="Finalists cut short", text=notes))
+        found.append(Caution(level=level, title="Notes on the finalists", text=notes))
     return found
 
 

@@ -7,9 +7,17 @@ from typing import Any
 
 from study.records import StudyRecord, TrialRecord
 from study.report import words
-from study.report.final_network import stale_retest
 from study.report.markup import Markup, element
-from study.summary import counts, estimates, is_settled, progress, winner
+from study.summary import (
+    counts,
+    estimates,
+    is_settled,
+    leader,
+    progress,
+    reference,
+    stale_retest,
+    winner,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +41,22 @@ def three_numbers(record: StudyRecord, trial: TrialRecord) -> list[Estimate]:
             name="Search",
             on="validation, augmented",
             value=words.number(trial.validation_f_med),
-            spread="chose it: optimistic" if trial is winner(record) else "best of its epochs",
+            spread=_decided(record, trial),
         ),
         _corrected(record, found["corrected_f_med"] or {}),
         _cross_validated(record, found["cross_validated_f_med"] or {}),
     ]
+
+
+def _decided(record: StudyRecord, trial: TrialRecord) -> str:
+    """Return what the search's score decided on."""
+    if trial is not winner(record):
+        return "best of its epochs"
+    if not finalists(record):
+        return "chose it: optimistic"
+    # The reference network is a finalist whatever its score.
+    of_reference = trial is reference(record) and trial is not leader(record)
+    return "best of its epochs" if of_reference else "made it a finalist: optimistic"
 
 
 def _corrected(record: StudyRecord, found: dict[str, Any]) -> Estimate:
@@ -136,8 +155,9 @@ def _of_the_search(record: StudyRecord) -> str:
     networks = state["complete"] + state["pruned"]
     if networks == 1:
         return "The best of its network's epochs, and optimistic for that."
+    chosen = "became finalists" if finalists(record) else "to take"
     return (
-        f"It decided which of {networks:,} networks to take, and which epoch of each, so that it "
+        f"It decided which of {networks:,} networks {chosen}, and which epoch of each, so that it "
         "is optimistic; the reference network's decided on its epoch alone."
     )
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
+from typing import Any
 from urllib.parse import quote
 
 from study.errors import SettingsError
+from study.evaluation.nested import nested_listing, nested_words
 from study.files import write_text
 from study.report import words
 from study.report.listing import Listed, read_listing
 from study.report.markup import Content, Markup, element, join
-from study.report.offline import asset, embedded, policy
+from study.report.offline import asset, embedded, page_head
 from study.report.style import DARK
 
 COMPARISON = "compare-"
@@ -40,6 +42,8 @@ class LibraryInfo:
     """Names of folders with a page, of a listed study or of another."""
     comparisons: list[str]
     """File names of pages that compare studies."""
+    nested: list[dict[str, Any]]
+    """Nested studies: ``evaluation.nested.nested_listing``."""
 
 
 def write_index(runs: Path, reports: Path, *, now: datetime | None = None) -> Path:
@@ -72,21 +76,21 @@ def library_info(runs: Path, reports: Path) -> LibraryInfo:
         studies=studies,
         pages=frozenset(name for name in pages if not name.startswith(".")),
         comparisons=sorted(files),
+        nested=nested_listing(runs),
     )
 
 
 def library_html(info: LibraryInfo, *, now: datetime) -> str:
     """Return the whole page; no chart, and therefore no plotly."""
-    scripts = {name: asset(f"{name}.js") for name in ("theme", "charts", "index")}
+    scripts = {name: asset(f"{name}.js") for name in ("charts", "index")}
     stamp = now.isoformat(timespec="seconds")
     return Template(asset("index.html")).substitute(
-        policy=policy(*scripts.values()),
-        css=asset("page.css"),
+        head=page_head("Studies", *scripts.values()),
         summary=join(
             _summary(info), " Listed ", element("time", words.moment(stamp), datetime=stamp)
         ),
         studies=_studies(info),
-        others=join(_comparisons(info), _strangers(info)),
+        others=join(_nested(info), _comparisons(info), _strangers(info)),
         json=embedded({"dark": DARK}),
         **scripts,
     )
@@ -250,6 +254,20 @@ def _date(item: Listed) -> Content:
     return element("time", exact[:10], datetime=item.date, title=exact)
 
 
+def _nested(info: LibraryInfo) -> Markup | None:
+    if not info.nested:
+        return None
+    items = (element("li", _name_of(item, info), f": {nested_words(item)}") for item in info.nested)
+    return join(element("h2", "Nested studies"), element("ul", *items))
+
+
+def _name_of(item: dict[str, Any], info: LibraryInfo) -> Content:
+    name = str(item["study"])
+    if name not in info.pages:
+        return element("strong", name)
+    return element("a", name, href=page_link(f"{name}/index.html"))
+
+
 def _comparisons(info: LibraryInfo) -> Markup | None:
     if not info.comparisons:
         return None
@@ -262,7 +280,8 @@ def _comparisons(info: LibraryInfo) -> Markup | None:
 
 def _strangers(info: LibraryInfo) -> Markup | None:
     """Return the pages of studies whose ledgers are elsewhere."""
-    names = sorted(info.pages - {item.name for item in info.studies})
+    known = {item.name for item in info.studies} | {str(item["study"]) for item in info.nested}
+    names = sorted(info.pages - known)
     if not names:
         return None
     items = (

@@ -15,7 +15,7 @@ from study.report import words
 from study.report.cautions import Caution, caution_list
 from study.report.frames import trials_frame
 from study.report.markup import Markup, element, join
-from study.report.offline import asset, embedded, policy
+from study.report.offline import asset, embedded, page_head
 from study.report.payload import Curves, page_data
 from study.report.section import Evidence, Section
 from study.report.sections import data, provenance, ranking, summary, trial
@@ -85,11 +85,9 @@ def page_html(evidence: Evidence, *, now: datetime, curves: Curves | None = None
     record = evidence.record
     sections = [module.section(evidence) for module in SECTIONS]
     plotly_js = get_plotlyjs()
-    scripts = {name: asset(f"{name}.js") for name in ("theme", "charts", "tabs", "table", "page")}
+    scripts = {name: asset(f"{name}.js") for name in ("charts", "tabs", "table", "page")}
     return Template(asset("page.html")).substitute(
-        title=html.escape(record.name),
-        policy=policy(plotly_js, *scripts.values()),
-        css=asset("page.css"),
+        head=page_head(record.name, plotly_js, *scripts.values()),
         nav=_navigation(sections),
         header=_header(record, now),
         dangers=_dangers(evidence.cautions),

@@ -9,8 +9,7 @@ from study.errors import SettingsError
 from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.estimates import sentence, three_numbers
-from study.report.final_network import stale_retest
-from study.summary import counts, leader, progress, winner
+from study.summary import counts, leader, progress, stale_retest, times_opened, winner
 from study.variant import Variant
 
 
@@ -64,6 +63,11 @@ def reading(record: StudyRecord, bounds: tuple[float, float] | None = None) -> l
         found += filter(None, [stale_retest(record)])
     elif not record.split.get("parts", {}).get("test", {}).get("images"):
         found.append("The data have no test part, so that no claim about new images is possible.")
+    elif times_opened(record):
+        found.append(
+            f"The test part has been opened {words.times(times_opened(record))}, but no answer is "
+            "stored: there is no retest yet."
+        )
     elif progress(record) == "finished":
         found.append("There is no retest yet.")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from study import load_study
 from study.cli.main import main
 from study.dataset.manifest import Manifest
+from study.errors import LedgerError
 
 BUDGETS = ["--epochs", "1", "--samples-per-epoch", "48", "--validation-samples", "48"]
 LINE = ["run", "--data", "images", "--name", "whole", "--trials", "1", *BUDGETS]
-LINE += ["--outer-folds", "3", "--finalists", "0", "--json"]
+LINE += ["--outer-folds", "3", "--finalists", "0", "--json", "--quiet"]
 
 Outcome = tuple[int, str, str]
 
@@ -69,7 +72,7 @@ def test_the_pooled_scores_are_of_all_predictions(
         json.loads((home / "runs" / "whole" / "nested.json").read_text())["f_med"]
         == (document["f_med"])
     )
-    assert "Nested: 3 whole searches of 1 trials, one for each outer fold: about 3 times" in err
+    assert "Nested: 3 whole searches of 1 trial, one for each outer fold: about 3 times" in err
     assert "The procedure, pooled over 3 outer folds: F_med" in err
 
 
@@ -88,9 +91,10 @@ def test_the_same_line_again_trains_nothing(
     nested: tuple[Path, dict[str, Any], str], in_process_of_its_own: Callable[..., Outcome]
 ) -> None:
     home, document, _ = nested
-    status, out, _ = in_process_of_its_own(*LINE, "--quiet", cwd=home)
+    status, out, err = in_process_of_its_own(*LINE, cwd=home)
     again = json.loads(out)
     assert status == 0
+    assert "whole searches" not in err
     passing = ("seconds", "command")
     assert {key: again[key] for key in again if key not in passing} == {
         key: document[key] for key in document if key not in passing
@@ -127,3 +131,101 @@ def test_what_cannot_be_is_one_line(
     assert said in line
     assert line.count("\n") == 1
     assert sorted(path.name for path in (home / "runs").iterdir()) == before
+
+
+def in_home(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> Outcome:
+    monkeypatch.chdir(home)
+    status = main(list(arguments))
+    return status, *capsys.readouterr()
+
+
+def test_show_and_report_give_what_the_run_gave(
+    nested: tuple[Path, dict[str, Any], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the studies of the folds as they are now; the list names it beside them."""
+    home, document, err = nested
+
+    def told(*arguments: str) -> str:
+        status, out, _ = in_home(home, monkeypatch, capsys, *arguments)
+        assert status == 0
+        return out
+
+    again = json.loads(told("show", "whole", "--json"))
+    assert again == {key: value for key, value in document.items() if key != "seconds"}
+    lines = told("show", "whole").splitlines()
+    assert set(lines) <= set(err.splitlines())
+    assert all(f"Fold {number}: F_med" in " ".join(lines) for number in (1, 2, 3))
+    page = home / document["report"]
+    page.unlink()
+    assert told("report", "whole").strip() == document["report"]
+    assert "What can be claimed" in page.read_text(encoding="utf-8")
+    (listed,) = json.loads(told("list", "--json"))["nested"]
+    assert (listed["study"], listed["f_med"]) == ("whole", document["f_med"])
+    assert "whole: nested, whole-1of3 to whole-3of3: pooled F_med" in told("list")
+    assert "Other pages" not in (home / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["retest", "whole"], "is nested, 3 studies with a network each and none of its own"),
+        (["export", "whole"], "name one of them, whole-1of3 to whole-3of3"),
+        (["compare", "whole", "whole-1of3"], "`study show whole` gives the pooled figures"),
+        (["predict", "runs/whole", "images"], "`study export whole-1of3` exports that of its"),
+        (["predict", "whole", "images"], "is a nested study, which has no network of its own"),
+        (["run", "--name", "whole"], "a nested study of 3 outer folds, found none; repeat its"),
+        (["run", "--name", "whole", "--outer-folds", "2"], "of 3 outer folds, found 2; repeat"),
+        (["run", "--name", "whole-1of3", "--outer-folds", "3"], "a study without outer folds"),
+    ],
+)
+def test_a_name_of_the_other_kind_is_told_in_one_line(
+    nested: tuple[Path, dict[str, Any], str],
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the name stands for and what to do; nothing is written."""
+    home, _, _ = nested
+    before = sorted(path for path in home.rglob("*"))
+    status, out, err = in_home(home, monkeypatch, capsys, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert sorted(path for path in home.rglob("*")) == before
+
+
+def test_a_fold_that_is_missing_or_unfinished_has_no_pooled_figure(
+    nested: tuple[Path, dict[str, Any], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The line to go on with is given; a torn record is named."""
+    home, document, _ = nested
+    shutil.copytree(home / "runs", tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs" / "whole-2of3")
+    status, _, err = in_home(tmp_path, monkeypatch, capsys, "show", "whole")
+    assert status == 2
+    assert "2 of 3 outer folds are finished" in err
+    assert f"go on with: {document['command']}" in err
+    (tmp_path / "runs" / "whole" / "nested.json").write_text('{"study": ')
+    status, _, err = in_home(tmp_path, monkeypatch, capsys, "show", "whole")
+    assert status == 2
+    assert "nested.json: empty or damaged; remove it" in err
+    assert (
+        "whole: nested, its record is damaged" in in_home(tmp_path, monkeypatch, capsys, "list")[1]
+    )
+
+
+def test_python_is_told_the_same(nested: tuple[Path, dict[str, Any], str]) -> None:
+    """A notebook that asks for a nested study by name learns which studies it is made of."""
+    home, _, _ = nested
+    with pytest.raises(LedgerError, match="is nested, 3 studies with a network each"):
+        load_study("whole", home / "runs")

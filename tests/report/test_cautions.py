@@ -1,4 +1,4 @@
-"""Cautions on the winner's place in the space, on the part that chose it, on the finalists."""
+"""Cautions: on the data, the budget, the parts, the winner's place in the space, the finalists."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from study.finalists.choose import FinalistSettings, plan_finalists
+from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
 from study.report.cautions import Caution, cautions
 from study.variant import REFERENCE, REFERENCE_SGD, Variant
+from tests.report.drawn_study import AUDIT
 
 EDGE = "Winner at the edge of the space"
 SMALL = "Small validation part"
@@ -148,7 +150,7 @@ def test_folds_that_could_not_be_afforded_are_a_warning_other_limits_a_note(
     record: StudyRecord, settled: Callable[..., StudyRecord]
 ) -> None:
     """The sentences are those of real plans."""
-    title = "Finalists cut short"
+    title = "Notes on the finalists"
     poor = plan_finalists(record, FinalistSettings(folds=5), most_folds=5).notes
     (caution,) = found(settled(record, notes=poor), title)
     assert caution.level == "warning"
@@ -169,5 +171,49 @@ def test_an_outdated_choice_gives_no_caution(
     later = replace(study, final={**(study.final or {}), "complete": 2})
     assert titles - {item.title for item in cautions(later)} == {
         "Final network not retrained",
-        "Finalists cut short",
+        "Notes on the finalists",
     }
+
+
+def titles(record: StudyRecord) -> list[str]:
+    return [caution.title for caution in cautions(record)]
+
+
+def test_a_leaking_split_is_said_first(record: StudyRecord) -> None:
+    """The number of groups and of test images with near-copies heads the list, as a danger."""
+    split = {**record.split, "leaking_groups": 41, "leaking_test_images": 25}
+    first = cautions(replace(record, split=split))[0]
+    assert first.level == "danger"
+    assert "41 groups" in first.text
+    assert "25 of the 25 test images" in first.text
+
+
+def test_cautions_name_what_holds(record: StudyRecord) -> None:
+    """Synthetic data, a quick budget, few trials, a reused or small test part, skipped files."""
+    told = titles(record)
+    assert {"Small test part", "Few trials", "Failures", "Positive class"} <= set(told)
+    assert not {"Synthetic data", "Quick budget", "The split leaks", "Unfinished"} & set(told)
+    changed = replace(
+        record,
+        protocol=Protocol(quick=True, epochs=15),
+        dataset={**record.dataset, "synthetic": True, "skipped": [["a.bmp", "broken"]]},
+        retest={**(record.retest or {}), "uses": 3},
+        requested=100,
+    )
+    assert {
+        *("Synthetic data", "Quick budget", "Test part reused", "Files left out", "Unfinished")
+    } <= set(titles(changed))
+
+
+def test_the_audit_heads_the_page(record: StudyRecord) -> None:
+    """Errors are dangers, warnings are warnings, each said once; notes stay below."""
+    split = {**record.split, "leaking_groups": 41, "leaking_test_images": 25}
+    found = cautions(replace(record, split=split, audit=AUDIT))
+    assert found[0] == Caution(
+        level="danger", title="The split leaks", text="41 of 48 groups are torn."
+    )
+    said = [caution.title for caution in found]
+    assert said.count("The split leaks") == said.count("Small test part") == 1
+    assert "Groups by content" not in said
+    sound = replace(record, audit={**AUDIT, "findings": []})
+    assert "Small test part" not in titles(sound)

@@ -11,9 +11,9 @@ import pytest
 from study.records import StudyRecord
 from study.report.cards import network_cards, retest_card
 from study.report.estimates import numbers_html, sentence, three_numbers, trust
-from study.report.final_network import final_origin, stale_retest
+from study.report.final_network import final_origin
 from study.report.section import Evidence
-from study.summary import leader, reference, winner
+from study.summary import leader, reference, stale_retest, winner
 
 Settle = Callable[..., StudyRecord]
 
@@ -88,7 +88,10 @@ def test_each_number_has_one_sentence_on_how_far_to_trust_it(
         *("Search (augmented)", "Corrected (plain)"),
         *("Cross-validated (plain)", "Retest (plain)"),
     ]
-    assert "which of 11 networks to take, and which epoch of each" in told["Search (augmented)"]
+    assert (
+        "which of 11 networks became finalists, and which epoch of each"
+        in (told["Search (augmented)"])
+    )
     assert "chosen on images that count in it" in told["Corrected (plain)"]
     assert "no other hospital or device" in told["Corrected (plain)"]
     assert "chosen among 5 finalists" in told["Cross-validated (plain)"]
@@ -127,3 +130,23 @@ def test_the_cards_carry_the_numbers_of_the_named_winner_and_its_network(
     assert final_origin(kept) == "search"
     assert "the search&#x27;s own, at its best epoch" in network_cards(evidence_of(kept))[0]
     assert "of trial 8 as the search left it, plain images" in retest_card(kept)
+
+
+def test_a_search_score_is_called_optimistic_where_it_decided_something(
+    named: StudyRecord, record: StudyRecord, without_finalists: Settle
+) -> None:
+    """It takes a finalist, or the winner itself; the reference network is a finalist without it."""
+
+    def said(study: StudyRecord, number: int) -> str:
+        return three_numbers(study, study.trials[number])[0].spread
+
+    final = named.final or {}
+    assert said(named, final["winner"]) == "made it a finalist: optimistic"
+    assert said(named, final["reference"]) == "best of its epochs"
+    conservative = replace(named, final={**final, "winner": final["reference"]})
+    assert said(conservative, final["reference"]) == "best of its epochs"
+    alone = without_finalists(record)
+    best = winner(alone)
+    assert best is not None
+    assert said(alone, best.number) == "chose it: optimistic"
+    assert "became finalists" in dict(trust(named))["Search (augmented)"]

@@ -15,6 +15,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from study.errors import SettingsError
+from study.evaluation.nested import NestedStudy, note_nested
 from study.ledger import FILE_NAME, Ledger
 from study.records import StudyRecord
 from study.report.library import library_info, page_link, write_index
@@ -281,3 +282,20 @@ def test_a_browser_sorts_it_and_follows_its_links(
     assert seen.strange_requests == set()
     seen.page.click(f"text={EVIL}")
     assert seen.page.title() == "there"
+
+
+def test_a_nested_study_is_listed_with_its_pooled_figure(tmp_path: Path) -> None:
+    """And its page is not taken for that of a stranger."""
+    runs, reports = tmp_path / "runs", tmp_path / "reports"
+    figures = {"f_med": 0.712, "intervals": {"f_med": [0.52, 0.85]}}
+    for name, own in (("done", figures), ("begun", None)):
+        note_nested(runs, NestedStudy(name=name, command="study run", folds=3, trials=4), own)
+    (runs / "torn").mkdir()
+    (runs / "torn" / "nested.json").write_text('{"study":')
+    (reports / "done").mkdir(parents=True)
+    (reports / "done" / "index.html").write_text("a page")
+    text = re.sub(r"<[^>]+>", "", write_index(runs, reports, now=NOW).read_text())
+    assert "done: nested, done-1of3 to done-3of3: pooled F_med 0.712 (95 % interval 0.52 to" in text
+    assert "begun: nested, begun-1of3 to begun-3of3: not finished" in text
+    assert "torn: nested, its record is damaged" in text
+    assert "Other pages" not in text

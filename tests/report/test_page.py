@@ -11,48 +11,20 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from study.errors import SettingsError
-from study.protocol import Protocol
 from study.records import StudyRecord
-from study.report.cautions import Caution, cautions
 from study.report.page import write_report
 from study.report.section import Evidence
-from study.report.sections import provenance, summary
 from study.report.sections.complexity.section import section as complexity_section
 from study.report.sections.complexity.section import would_bigger_help
-from study.report.sections.provenance import search_facts
 from study.report.sections.search.section import section as search_section
-from study.report.verdict import interval_infos, reading
-from study.search.strategy import PRUNERS, SAMPLERS, search_settings
 from study.summary import winner
+from tests.report.drawn_study import AUDIT
+from tests.report.written import EVIL, data_of, page_of, without_plotly
 
 Build = Callable[[StudyRecord], Any]
-EVIL = "<img src=x onerror=alert(1)>"
-
-
-def page_of(study: Any) -> str:
-    path = write_report(study.record, study_dir=study.study_dir, out_dir=study.out_dir)
-    return path.read_text(encoding="utf-8")
-
-
-def without_plotly(html: str) -> str:
-    """Return the page less its longest script, which is plotly's."""
-    scripts = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
-    return html.replace(max(scripts, key=len), "")
-
-
-def data_of(html: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="page-data">(.*?)</script>', html)
-    assert found is not None
-    data: dict[str, Any] = json.loads(found[1])
-    return data
-
-
-def titles(record: StudyRecord) -> list[str]:
-    return [caution.title for caution in cautions(record)]
 
 
 def test_two_files_and_no_draft_are_left(record: StudyRecord, on_disk: Build) -> None:
@@ -139,60 +111,6 @@ def test_names_are_escaped_everywhere(
     assert "<title>&lt;img src=x onerror=alert(1)&gt;</title>" in html
 
 
-def test_a_leaking_split_is_said_first(record: StudyRecord) -> None:
-    """The number of groups and of test images with near-copies heads the list, as a danger."""
-    split = {**record.split, "leaking_groups": 41, "leaking_test_images": 25}
-    first = cautions(replace(record, split=split))[0]
-    assert first.level == "danger"
-    assert "41 groups" in first.text
-    assert "25 of the 25 test images" in first.text
-
-
-def test_cautions_name_what_holds(record: StudyRecord) -> None:
-    """Synthetic data, a quick budget, few trials, a reused or small test part, skipped files."""
-    told = titles(record)
-    assert {"Small test part", "Few trials", "Failures", "Positive class"} <= set(told)
-    assert not {"Synthetic data", "Quick budget", "The split leaks", "Unfinished"} & set(told)
-    changed = replace(
-        record,
-        protocol=Protocol(quick=True, epochs=15),
-        dataset={**record.dataset, "synthetic": True, "skipped": [["a.bmp", "broken"]]},
-        retest={**(record.retest or {}), "uses": 3},
-        requested=100,
-    )
-    assert {
-        *("Synthetic data", "Quick budget", "Test part reused", "Files left out", "Unfinished")
-    } <= set(titles(changed))
-
-
-AUDIT: dict[str, Any] = {
-    "findings": [
-        {"grade": "error", "code": "straddling-groups", "message": "41 of 48 groups are torn."},
-        {"grade": "warning", "code": "small-test-part", "message": "Two lesions are few."},
-        {"grade": "note", "code": "content-groups", "message": "Found by content."},
-    ],
-    "baselines": {"width": 0.71, "file_format": None},
-    "chance": {"width": 0.6},
-    "exact_duplicates": [],
-    "label_conflicts": [],
-    "near_copies": {"in_words": "Of 250 images compared, 250 have a near-copy."},
-}
-
-
-def test_the_audit_heads_the_page(record: StudyRecord) -> None:
-    """Errors are dangers, warnings are warnings, each said once; notes stay below."""
-    split = {**record.split, "leaking_groups": 41, "leaking_test_images": 25}
-    found = cautions(replace(record, split=split, audit=AUDIT))
-    assert found[0] == Caution(
-        level="danger", title="The split leaks", text="41 of 48 groups are torn."
-    )
-    said = [caution.title for caution in found]
-    assert said.count("The split leaks") == said.count("Small test part") == 1
-    assert "Groups by content" not in said
-    sound = replace(record, audit={**AUDIT, "findings": []})
-    assert "Small test part" not in titles(sound)
-
-
 def test_the_data_section_holds_the_audit(record: StudyRecord, on_disk: Build) -> None:
     """Every finding with its grade, shortcuts and copies; a study without an audit has none."""
     html = page_of(on_disk(replace(record, audit=AUDIT)))
@@ -210,120 +128,6 @@ def test_the_data_section_holds_the_audit(record: StudyRecord, on_disk: Build) -
     assert "Shortcuts" not in without_plotly(page_of(on_disk(record)))
 
 
-def test_the_reading_claims_the_interval_only(record: StudyRecord) -> None:
-    """The best score is called optimistic, the retest's interval is what can be claimed."""
-    text = " ".join(reading(record, (0.4, 0.95)))
-    assert text.startswith("Only as far as the retest's interval.")
-    assert "from 0.40 to 0.95, 95 %, with 6 + 3 groups" in text
-    assert "best of 11 networks, 1 of which was ended early" in text
-    assert "lies 1.5 to 1.6 standard deviations" in text
-    assert "F_med between 0.20 and 0.93 (95 %), from 25 images in 5 groups that nothing" in text
-    unpruned = replace(record, trials=record.trials[:10])
-    assert "best of 10 networks, and of the epochs" in " ".join(reading(unpruned))
-    untested = " ".join(reading(replace(record, retest=None, requested=99)))
-    assert untested.startswith("Not as it stands")
-    assert "untouched" in untested
-
-
-def test_a_leak_or_a_second_look_takes_the_retest_its_claim(record: StudyRecord) -> None:
-    leaking = " ".join(reading(replace(record, split={**record.split, "leaking_groups": 3})))
-    assert leaking.startswith("No: the split leaks")
-    assert "of the same lesions" in leaking
-    assert "can be claimed" not in leaking
-    again = " ".join(reading(replace(record, retest={**(record.retest or {}), "uses": 3})))
-    assert "nothing had seen" not in again
-    assert "looked at 3 times" in again
-
-
-def test_the_winner_is_set_against_the_reference_by_more_than_a_difference(
-    record: StudyRecord, evidence_of: Callable[..., Evidence]
-) -> None:
-    """The paired interval where both predictions are there, and else that there is none."""
-    evidence, best = evidence_of(record), winner(record)
-    assert best is not None
-    assert "more than noise was not tested" in summary.section(evidence).body
-    label, group = np.repeat([0, 1], 20), np.repeat(np.arange(8), 5)
-    for number, right in ((best.number, 0.9), (0, 0.6)):
-        chosen = np.random.default_rng(number).uniform(size=40) < right
-        folder = evidence.folder.trial(number)
-        folder.mkdir(parents=True)
-        np.savez(
-            folder / "validation_predictions.npz",
-            label=label,
-            group=group,
-            probability=np.where(chosen, label, 1 - label).astype(float),
-        )
-    assert re.search(r"difference is [+-]0\.\d\d \([+-]0\.\d\d to", summary.section(evidence).body)
-    assert "4 + 4 groups" in summary.section(evidence).body
-
-
-def test_provenance_names_what_a_repetition_needs(
-    record: StudyRecord, evidence_of: Callable[..., Evidence]
-) -> None:
-    """Digests of data, split and space, versions, and how many workers there were at once."""
-    trials = [
-        replace(
-            trial,
-            worker=f"host:{at % 3}",
-            started=f"2026-11-23T08:{5 * (at // 2):02}:00+00:00",
-            ended=f"2026-11-23T08:{5 * (at // 2) + 5:02}:00+00:00",
-        )
-        for at, trial in enumerate(record.trials[:10])
-    ]
-    evidence = evidence_of(
-        replace(record, trials=trials, split={**record.split, "digest": "c3" * 32}, duplicates=4)
-    )
-    assert provenance.most_at_once(evidence.trials) == 2
-    assert provenance.most_at_once(evidence.trials.iloc[:0]) == 0
-    found = provenance.section(evidence)
-    assert "by up to 2 workers at once" in found.shows
-    for digest in ("a1", "c3", "5b"):
-        assert digest * 32 in found.body
-    assert "<dt>Worker processes</dt><dd>3</dd>" in found.body
-    assert "<dt>Suggestions turned down as repeats</dt><dd>4</dd>" in found.body
-
-
-def test_the_reading_of_a_named_winner_rests_on_corrected_and_cross_validated_figures(
-    named: StudyRecord, record: StudyRecord, without_finalists: Build
-) -> None:
-    """Each is said to be augmented or plain; without a retest the corrected one is the bound."""
-    text = " ".join(reading(named))
-    assert named.final is not None
-    found = named.final["estimates"][str(named.final["winner"])]["corrected_f_med"]
-    low, value, high = (found[key] for key in ("low", "value", "high"))
-    figure = f"F_med is {value:.3f} ({low:.2f} to {high:.2f}, 95 %)"
-    assert f"{figure}; cross-validated (5 folds, plain) it is" in text
-    assert "The search's 0.910 (augmented) is optimistic" in text
-    assert "that of one picked out of 11 networks, at the best of its epochs." in text
-    assert text.startswith("Only as far as the retest's interval.")
-    untested = " ".join(reading(replace(named, retest=None)))
-    assert untested.startswith("Only as far as the interval of the corrected F_med")
-    skipped = " ".join(reading(without_finalists(record)))
-    assert "(on resampled validation groups, plain) F_med is 0.710 (0.42 to 0.90, 95 %)" in skipped
-    assert "cross-validated" not in skipped
-
-
-def test_the_named_winner_is_set_against_the_reference_on_the_folds(
-    record: StudyRecord,
-    evidence_of: Callable[..., Evidence],
-    settled: Callable[..., StudyRecord],
-) -> None:
-    """By cross-validated F_med, and by the paired difference of their out-of-fold predictions."""
-    evidence = evidence_of(record)
-    study = settled(record, folder=evidence.folder)
-    body = summary.section(evidence_of(study)).body
-    assert "Trial 8: 3 x conv" in body
-    assert "It is the least complex of 5 finalists" in body
-    assert (
-        "cross-validated F_med (plain) is 0.870, the reference network&#x27;s 0.676, with" in body
-    )
-    assert "on the plain images of all folds, which chose among the finalists" in body
-    assert "17 + 26 groups" in body
-    evidence.folder.out_of_fold(0).unlink()
-    assert "more than noise was not tested" in summary.section(evidence_of(study)).body
-    assert "Its validation F_med (augmented) is" in summary.section(evidence_of(record)).body
-
-
 def test_the_tabs_on_the_search_speak_of_its_own_best(
     named: StudyRecord, evidence_of: Callable[..., Evidence]
 ) -> None:
@@ -334,19 +138,6 @@ def test_the_tabs_on_the_search_speak_of_its_own_best(
     front = complexity_section(evidence)
     assert "best of the search" in str(front.figures["pareto"].layout.annotations)
     assert "named on other scores than these" in front.body
-
-
-def test_a_retest_of_another_trial_is_told(record: StudyRecord) -> None:
-    """A retest that was made before a better trial came does not pass for the winner's."""
-    text = " ".join(reading(replace(record, retest={**(record.retest or {}), "number": 99})))
-    assert "that of trial 99" in text
-
-
-def test_scores_without_an_interval_are_kept(record: StudyRecord) -> None:
-    """A score whose interval cannot be given is shown without one."""
-    found = {info.label: info for info in interval_infos(record.retest or {})}
-    assert found["AUC"].bounds is None
-    assert found["F_med"].bounds == (0.197, 0.93)
 
 
 def test_a_running_study_is_obvious(running: StudyRecord, on_disk: Build) -> None:
@@ -443,34 +234,3 @@ def test_the_page_of_many_trials_is_small(record: StudyRecord, on_disk: Build) -
     study = on_disk(replace(record, trials=trials, requested=100))
     html = page_of(study)
     assert len(html) < 8_000_000
-
-
-def test_sampler_and_pruner_are_named_with_their_arguments(
-    record: StudyRecord, on_disk: Build
-) -> None:
-    """The figures depend on both; every name and argument that there is has words."""
-    for sampler in SAMPLERS:
-        for pruner in PRUNERS:
-            found = dict(search_facts(replace(record, search=search_settings(sampler, pruner))))
-            assert f"({sampler})" in str(found["Sampler"])
-            assert f"({pruner})" in str(found["Pruner"])
-            assert "_" not in f"{found['Sampler']}{found['Pruner']}"
-    html = page_of(on_disk(replace(record, search=search_settings("tpe", "halving"))))
-    assert "tree-structured Parzen estimator (tpe); other trials needed first: 10; hyper" in html
-    assert "successive halving (halving); first rung: 2 epochs; one trial in 3 goes on" in html
-
-
-def test_a_search_without_pruner_or_settings_or_of_a_later_version(
-    record: StudyRecord, on_disk: Build
-) -> None:
-    def facts(search: dict[str, Any]) -> dict[str, Any]:
-        return dict(search_facts(replace(record, search=search)))
-
-    unpruned = facts(search_settings("random", None))
-    assert unpruned["Sampler"] == "every trial drawn on its own (random)"
-    assert unpruned["Pruner"] == "none: every trial is trained to its end"
-    assert facts({}) == {"Sampler": "not recorded", "Pruner": "not recorded"}
-    later = facts({"sampler": {"name": EVIL, EVIL: "{0}"}, "pruner": {"name": "new", "rate": 0.5}})
-    assert later["Pruner"] == "new; rate: 0.5"
-    html = page_of(on_disk(replace(record, search={"sampler": {"name": EVIL, EVIL: EVIL}})))
-    assert EVIL not in html

@@ -6,6 +6,7 @@ const page = (() => {
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
   let printing = false;
+  let folds = []; // those that the reader has closed; paper has them open
 
   const isDark = () =>
     !printing && (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
@@ -15,7 +16,14 @@ const page = (() => {
     if (value === null || typeof value !== "object") return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item)]));
   };
-  const draw = (target, figure) => Plotly.react(target, figure.data, figure.layout, data.config);
+  function draw(target, figure) {
+    Plotly.react(target, figure.data, figure.layout, data.config);
+    // A figure keeps its width, also where its place has been made wider or narrower while hidden.
+    const drawn = target.querySelector("svg.main-svg")?.clientWidth;
+    if (drawn && target.clientWidth && Math.abs(drawn - target.clientWidth) > 1) {
+      Plotly.relayout(target, { autosize: true });
+    }
+  }
   const nameTheme = () => {
     button.firstChild.textContent = isDark() ? "Light" : "Dark";
   };
@@ -31,9 +39,25 @@ const page = (() => {
       redraw();
     });
     system.addEventListener("change", () => { nameTheme(); redraw(); });
-    addEventListener("beforeprint", () => { printing = true; redraw(); });
-    addEventListener("afterprint", () => { printing = false; redraw(); });
+    onPrint(redraw);
     nameTheme();
+  }
+
+  // The class gives the page the width of the paper, at which the figures are drawn anew.
+  function onPrint(redraw) {
+    const turn = (on) => {
+      if (on && !printing) folds = [...document.querySelectorAll("details:not([open])")];
+      printing = on;
+      for (const fold of folds) fold.open = on;
+      root.classList.toggle("printing", on);
+      redraw();
+    };
+    addEventListener("beforeprint", () => turn(true));
+    addEventListener("afterprint", () => turn(false));
+    // What shows the page as on paper without printing it says so only here.
+    matchMedia("print").addEventListener("change", ({ matches }) => {
+      if (matches !== printing) dispatchEvent(new Event(matches ? "beforeprint" : "afterprint"));
+    });
   }
 
   return { data, themed, draw, onTheme };

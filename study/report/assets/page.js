@@ -268,9 +268,6 @@
   }
 
   page.onTheme(() => { showOverlay(); redraw(); });
-  const folds = [...document.querySelectorAll("details")].filter((fold) => !fold.open);
-  addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open = true; }));
-  addEventListener("afterprint", () => folds.forEach((fold) => { fold.open = false; }));
   addEventListener("hashchange", () => {
     const number = tabs.follow();
     if (number !== null && number !== current) select(number);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import platform
 from collections import Counter
 from collections.abc import Callable
@@ -41,7 +40,7 @@ from study.report.audit.section import (
 from study.report.audit.strips import Thumbnails, copies_html, groups_html
 from study.report.data_facts import GROUPING, parts_table
 from study.report.markup import Content, Markup, element, join
-from study.report.offline import asset, embedded, policy
+from study.report.offline import asset, embedded, page_head
 from study.report.style import CONFIG, DARK
 from study.report.tables import facts_html
 
@@ -96,7 +95,7 @@ def audit_page_html(
     from plotly.offline import get_plotlyjs
 
     plotly_js = get_plotlyjs()
-    theme_js, charts_js, audit_js = (asset(f"{name}.js") for name in ("theme", "charts", "audit"))
+    charts_js, audit_js = (asset(f"{name}.js") for name in ("charts", "audit"))
     values = audit.as_dict()
     infos = baseline_infos(values)
     figures = {"sizes": sizes_figure(_sizes_info(source), positive=audit.positive).to_plotly_json()}
@@ -107,9 +106,7 @@ def audit_page_html(
     copies = copies_html(values, source, manifest, thumbnails)
     groups = groups_html(audit, manifest, thumbnails)
     return Template(asset("audit.html")).substitute(
-        title=html.escape(audit.dataset),
-        policy=policy(plotly_js, theme_js, charts_js, audit_js),
-        css=asset("page.css"),
+        head=page_head(f"Audit of {audit.dataset}", plotly_js, charts_js, audit_js),
         header=_header(audit, now),
         findings=findings_html(values["findings"]),
         parts=element("div", parts_table(audit.split, values), class_="scroll"),
@@ -123,7 +120,6 @@ def audit_page_html(
         plotly=plotly_js,
         charts=charts_js,
         script=audit_js,
-        theme=theme_js,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,7 +27,7 @@ from study.report.compare.figures import (
 from study.report.compare.studies import Compared, comparison_cautions, fields_of
 from study.report.library import COMPARISON, page_link
 from study.report.markup import Content, Markup, element, join
-from study.report.offline import asset, embedded, policy
+from study.report.offline import asset, embedded, page_head
 from study.report.section import Section, chart, hidden
 from study.report.style import CONFIG, DARK
 from study.summary import winner
@@ -87,14 +86,16 @@ def comparison_html(
         _search(studies),
     ]
     figures = {name: figure for item in sections for name, figure in item.figures.items()}
-    scripts = {name: asset(f"{name}.js") for name in ("theme", "charts", "compare")}
+    scripts = {name: asset(f"{name}.js") for name in ("charts", "compare")}
     plotly_js = get_plotlyjs()
     stamp = now.isoformat(timespec="seconds")
     return Template(asset("compare.html")).substitute(
-        title=html.escape(" and ".join(study.name for study in studies)),
+        head=page_head(
+            f"Comparison of {' and '.join(study.name for study in studies)}",
+            plotly_js,
+            *scripts.values(),
+        ),
         amount=len(studies),
-        policy=policy(plotly_js, *scripts.values()),
-        css=asset("page.css"),
         studies=_links(studies, path, reports),
         time=element("time", words.moment(stamp), datetime=stamp),
         nav=join(*(element("a", item.title, href=f"#{item.key}") for item in sections)),

@@ -176,7 +176,8 @@ def network_words(record: StudyRecord) -> str | None:
             f"validation images: it was not trained again ({why})."
         )
     tried = [_attempt(item) for item in refit.get("attempts") or []]
-    epochs = f"{words.count(refit.get('epochs'))} epochs (the median best epoch of its folds)"
+    many = words.plural(int(refit.get("epochs") or 0), "epoch")
+    epochs = f"{many} (the median best epoch of its folds)"
     anew = f"trained anew on all images of training and validation for {epochs}"
     needed = (
         f"{words.score(refit.get('needed'))} was needed, the median of its folds' networks on "

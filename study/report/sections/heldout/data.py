@@ -15,7 +15,7 @@ from study.records import StudyRecord
 from study.report.final_network import final_origin
 from study.report.section import Evidence
 from study.report.stored import read_out_of_fold, read_predictions
-from study.summary import progress, winner
+from study.summary import progress, times_opened, winner
 
 TARGET = 0.95
 """Sensitivity that the chosen threshold keeps on the images that it is chosen on."""
@@ -145,6 +145,8 @@ def untested(record: StudyRecord) -> str:
     """Return why there is no retest."""
     if not part_counts(record, "test").get("images"):
         return "the data have no test part"
+    if times_opened(record):
+        return "the test part has been opened, but no answer is stored"
     if progress(record) != "finished":
         return "the test part stays untouched until the search has ended"
     if winner(record) is None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from study.records import StudyRecord
 from study.report import words
-from study.report.final_network import ORIGINS, stale_retest
+from study.report.final_network import ORIGINS
 from study.report.markup import Content, Markup, element, join
 from study.report.section import hidden
 from study.report.sections.heldout.data import class_names, part_counts, untested
 from study.report.verdict import interval_infos
+from study.summary import stale_retest
 
 
 def shows(record: StudyRecord) -> str:
