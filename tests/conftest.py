@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,6 +75,21 @@ def start_study() -> Iterator[Start]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def compared_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let exports be compared in this process, in which TensorFlow has started already."""
+    import keras
+
+    from study.model import verify
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        with keras.device("cpu"):
+            status = verify.main(*command[command.index(verify.__name__) + 1 :])
+        return subprocess.CompletedProcess(command, status, b"", b"")
+
+    monkeypatch.setattr(verify, "subprocess", SimpleNamespace(run=run, DEVNULL=subprocess.DEVNULL))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,21 +52,29 @@ def refused(study: Study, tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-@pytest.fixture
-def begun(draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of images of a study named ``begun`` that nobody has begun to train."""
+@pytest.fixture(scope="module")
+def begun_once(tmp_path_factory: pytest.TempPathFactory, images_in: Draw) -> Path:
+    """Return the folder of a study named ``begun`` that nobody has begun to train."""
     from study.dataset.sources.opening import open_source
     from study.protocol import Protocol
     from study.search.setup import make_setup, open_study
     from study.space import find_space
 
-    monkeypatch.chdir(tmp_path)
-    images = draw("images")
-    source = open_source("images", positive=None, cache=tmp_path / "cache")
+    home = tmp_path_factory.mktemp("home")
+    images = images_in(home / "images")
+    source = open_source(str(images), positive=None, cache=home / "cache")
     setup = make_setup(source, split=None, protocol=Protocol(), space=find_space("seed"), seed=0)
-    _, ledger = open_study(tmp_path / "runs", "begun", setup, command="study run", requested=3)
+    _, ledger = open_study(home / "runs", "begun", setup, command="study run", requested=3)
     ledger.close()
-    return images
+    return home
+
+
+@pytest.fixture
+def begun(begun_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of images of a copy of that study, beside which commands are run."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(begun_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "images"
 
 
 @pytest.mark.parametrize(

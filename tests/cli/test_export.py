@@ -215,6 +215,7 @@ def test_a_file_that_was_tampered_with_is_refused(
     assert "not the file that was exported" in err
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_the_threshold_is_chosen_on_validation_images_or_on_folds(
     there: Home, study: Callable[..., Outcome]
 ) -> None:
@@ -291,6 +292,7 @@ def test_without_the_validation_images_there_is_no_export(
         assert not home.folder.export.exists()
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_a_network_that_fails_the_comparison_is_not_exported(
     there: Home, refused: Callable[..., tuple[int, str]]
 ) -> None:
@@ -309,4 +311,7 @@ def test_a_network_that_is_gone_is_named(
     there.folder.model(0).unlink()
     status, line = refused()
     assert status == 2
-    assert line.endswith("model.keras: the network of trial 0 is missing")
+    assert line.endswith(
+        "model.keras: the network of trial 0 is missing; repeat the study's own line, which trains "
+        "it again: study run"
+    )

@@ -27,6 +27,9 @@ RANKING_KEYS = {
 }
 RETEST_KEYS = {"images", "groups", "confusion", "sensitivity", "specificity", "f_med", "intervals"}
 
+Outcome = tuple[int, str, str]
+"""Exit status, standard output, standard error."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
@@ -51,7 +54,7 @@ class Finished:
 def finished(
     tmp_path_factory: pytest.TempPathFactory,
     images_in: Callable[..., Path],
-    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+    in_process_of_its_own: Callable[..., Outcome],
 ) -> Finished:
     home = tmp_path_factory.mktemp("finished")
     images_in(home / "images")
@@ -190,18 +193,16 @@ def test_show_prints_ranking_winner_and_retest(
 
 
 def test_retest_repeats_the_stored_answer_and_counts_when_it_is_asked_to_look_again(
-    finished: Finished,
-    tmp_path: Path,
-    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+    finished: Finished, tmp_path: Path, study: Callable[..., Outcome]
 ) -> None:
     """The ledger notes each opening of the test part before anything is evaluated."""
     shutil.copytree(finished.home / "runs", tmp_path / "runs")
-    status, out, err = in_process_of_its_own("retest", finished.name, "--json", cwd=tmp_path)
+    status, out, err = study("retest", finished.name, "--json")
     assert (status, json.loads(out), err) == (0, finished.document["retest"], "")
-    again = in_process_of_its_own("retest", finished.name, "--again", cwd=tmp_path)
+    again = study("retest", finished.name, "--again")
     assert again[0] == 0, again
     assert again[1].rstrip().endswith("test part used 2 times")
-    shown = in_process_of_its_own("show", finished.name, "--json", cwd=tmp_path)
+    shown = study("show", finished.name, "--json")
     answer = json.loads(shown[1])["retest"]
     assert answer["uses"] == 2
     assert answer["f_med"] == pytest.approx(finished.document["retest"]["f_med"])
@@ -221,7 +222,7 @@ def test_list_shows_the_study(there: Finished, capsys: pytest.CaptureFixture[str
 def test_a_study_goes_on_with_another_sampler_and_no_more_workers_than_trials(
     finished: Finished,
     tmp_path: Path,
-    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+    in_process_of_its_own: Callable[..., Outcome],
 ) -> None:
     """Of two workers for one trial, one would keep half the cores and do nothing."""
     for folder in ("images", "runs"):
@@ -247,7 +248,7 @@ def test_export_makes_a_model_whose_digest_fits_its_metadata(finished: Finished)
     assert metadata["model_digest"] == hashlib.sha256(content).hexdigest()
     assert metadata["positive"] == "malignant"
     assert metadata["trial"] == finished.document["winner"]["number"]
-    assert metadata["metrics"]["retest"] == finished.document["retest"]
+    assert metadata["metrics"]["retest"] | {"stale": None} == finished.document["retest"]
     assert metadata["digests"]["dataset"] == finished.document["dataset"]["digest"]
 
 
@@ -262,6 +263,7 @@ def test_export_refuses_a_folder_that_exists(
     assert (there.exported / "metadata.json").read_bytes() == before
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_export_replaces_only_an_export_and_only_when_told(
     there: Finished, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -280,7 +282,7 @@ def test_export_replaces_only_an_export_and_only_when_told(
 
 
 def test_predict_goes_on_after_a_broken_file_and_names_it(
-    finished: Finished, in_process_of_its_own: Callable[..., tuple[int, str, str]]
+    finished: Finished, in_process_of_its_own: Callable[..., Outcome]
 ) -> None:
     (finished.home / "broken.png").write_bytes(b"not an image")
     images = sorted(str(p.relative_to(finished.home)) for p in finished.home.rglob("frame-0.png"))
@@ -296,13 +298,9 @@ def test_predict_goes_on_after_a_broken_file_and_names_it(
     assert line.startswith("study: broken.png: ")
 
 
-def test_predict_json_is_one_document(
-    finished: Finished, in_process_of_its_own: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_predict_json_is_one_document(finished: Finished, study: Callable[..., Outcome]) -> None:
     image = next(finished.home.glob("images/malignant/*/frame-0.png"))
-    status, out, err = in_process_of_its_own(
-        "predict", "exported", str(image), "--json", cwd=finished.home
-    )
+    status, out, err = study("predict", finished.exported, image, "--json")
     assert (status, err) == (0, "")
     document = json.loads(out)
     assert document["study"] == finished.name
@@ -351,12 +349,12 @@ def test_a_random_split_is_warned_of_and_an_interrupt_keeps_the_study(
 def test_a_run_ends_in_time_with_what_can_be_had_and_goes_on_later(
     tmp_path: Path,
     images_in: Callable[..., Path],
-    in_process_of_its_own: Callable[..., tuple[int, str, str]],
+    in_process_of_its_own: Callable[..., Outcome],
 ) -> None:
     """Quiet, it says no more than the outcome; the same line goes on with another such time."""
     images_in(tmp_path / "images")
     line = ["run", "--data", "images", "--name", "timed", "--trials", "400", *BUDGETS]
-    line += ["--timeout", "15s", "--jobs", "1", "--pruner", "halving", "--quiet", "--json"]
+    line += ["--timeout", "10s", "--jobs", "1", "--pruner", "halving", "--quiet", "--json"]
     line += ["--finalists", "0"]
     status, out, err = in_process_of_its_own(*line, cwd=tmp_path)
     document = json.loads(out)

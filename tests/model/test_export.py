@@ -134,6 +134,7 @@ def test_an_export_tells_how_far_each_format_is_from_the_network(
         assert 0 <= stored["largest_difference"] <= FORMATS[name].tolerance == stored["tolerance"]
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_every_file_has_its_digest_and_a_folder_that_of_their_lines(
     export: Export, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_every_file_has_its_digest_and_a_folder_that_of_their_lines(
     assert described["formats"]["saved-model"]["digest"] == expected
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_a_format_that_is_not_the_network_leaves_nothing_behind(
     export: Export, tmp_path: Path
 ) -> None:
@@ -164,6 +166,7 @@ def test_a_format_that_is_not_the_network_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_a_failed_export_leaves_the_earlier_one_as_it_was(export: Export, tmp_path: Path) -> None:
     out = tmp_path / "home" / "out"
     out.mkdir(parents=True)
@@ -197,6 +200,7 @@ def test_a_converter_that_fails_is_one_line(export: Export, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_a_network_without_numbers_is_like_none(
     export: Export, network: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -210,6 +214,7 @@ def test_a_network_without_numbers_is_like_none(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("compared_here")
 def test_an_export_is_replaced_as_a_whole(export: Export, tmp_path: Path) -> None:
     """Formats of the earlier one that are not written again are gone."""
     out = tmp_path / "home" / "out"

@@ -52,7 +52,7 @@ class Place:
     def start(self, *options: object, trials: int = TRIALS) -> subprocess.Popen[str]:
         (self.path / "tiny.toml").write_text(self.space)
         line = ["run", "--data", self.data, "--name", "it", "--space", "tiny.toml"]
-        line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "960"]
+        line += ["--image-size", "24x22", "--epochs", "10", "--samples-per-epoch", "240"]
         line += ["--validation-samples", "48", "--trials", trials, "--seed", "2", "--json"]
         line += ["--jobs", "1", "--no-pruning", "--finalists", "0"]
         return self.start_study(self.path, *line, *options)

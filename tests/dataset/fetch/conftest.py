@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from study.dataset.fetch import mendeley
 from study.dataset.fetch.request import Limits
 from study.dataset.images import pixel_digest
 
@@ -233,3 +234,32 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
     return lambda folder: {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.bmp")
     }
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def fetch(
+    tmp_path: Path, server: Server, hasty: Limits, small_set: SmallSet, notes: list[str]
+) -> Callable[..., Path]:
+    """Return a function that fetches the drawn set from the server into ``tmp_path``."""
+    return lambda **options: mendeley.fetch(
+        tmp_path,
+        **{
+            "base_url": server.url,
+            "limits": hasty,
+            "table": small_set.table,
+            "on_note": notes.append,
+            **options,
+        },
+    )
+
+
+@pytest.fixture
+def leftovers(tmp_path: Path) -> Callable[[], set[str]]:
+    """Return a function that tells what lies in the set's folder beside the images and the lock."""
+    whole = {"lock", "breast-ultrasound"}
+    return lambda: {path.name for path in mendeley.home(tmp_path).iterdir()} - whole
