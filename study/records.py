@@ -99,7 +99,7 @@ class StudyRecord:
     """``Audit.as_dict``; None where a study has none."""
     final: dict[str, Any] | None = None
     """What came after the search: ``winner``, ``reference`` (numbers), ``selection``, ``refit``,
-    ``model`` (path in the study's folder), ``model_digest``, ``estimates`` (number to
+    ``model`` (path in the study's folder), ``model_digest``, ``digests``, ``estimates`` (number to
     ``corrected_f_med`` and ``cross_validated_f_med``), ``notes``, ``complete`` (complete trials at
     that time); see ``finalists.stage.conclude``. None before."""
     retest: dict[str, Any] | None = None

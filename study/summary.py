@@ -65,6 +65,20 @@ def is_settled(record: StudyRecord) -> bool:
     return record.final is not None and record.final["complete"] == counts(record)["complete"]
 
 
+def search_role(record: StudyRecord, trial: TrialRecord) -> str:
+    """Return what the search's score of a trial decided on, in words.
+
+    ``best of its epochs``, ``chose it: optimistic`` or ``made it a finalist: optimistic``.
+    """
+    if trial is not winner(record):
+        return "best of its epochs"
+    if not ((record.final or {}).get("selection", {}).get("finalists") and is_settled(record)):
+        return "chose it: optimistic"
+    # The reference network is a finalist whatever its score.
+    of_reference = trial is reference(record) and trial is not leader(record)
+    return "best of its epochs" if of_reference else "made it a finalist: optimistic"
+
+
 def reference(record: StudyRecord) -> TrialRecord | None:
     """Return the trial of the reference network that stands beside the winner, if it is complete.
 

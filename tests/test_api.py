@@ -80,6 +80,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, two_classes: Path, tiny: Prot
             ledger.optuna_study.tell(trial, state=TrialState.PRUNED)
         else:
             ledger.optuna_study.tell(trial, score)
+    selection = {"rule": "best", "best": BEST, "finalists": []}
+    named = {"winner": BEST, "reference": 0, "selection": selection, "refit": None, "notes": []}
+    ledger.update(final={**named, "model": f"trials/{BEST}/model.keras", "complete": 2})
     ledger.close()
     best = folder.trial(BEST)
     best.mkdir(parents=True)

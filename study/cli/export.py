@@ -53,7 +53,7 @@ def export(
 
     Every format is loaded again and compared with the network on the validation images.
     """
-    from study.evaluation.final import final_model
+    from study.evaluation.final import check_settled, final_model
     from study.evaluation.threshold import parse_rule
     from study.model.export import check_target, export_model
     from study.model.formats import parse_formats
@@ -63,6 +63,7 @@ def export(
     folder, record = find_record(runs, name)
     if winner(record) is None:
         raise LedgerError(f"study {name}: no trial is complete, so there is nothing to export")
+    check_settled(record)
     model, place = final_model(folder, record), out or folder.export
     check_target(place, replace=force)
     metadata, root = _describe(folder, record, model, rule, wanted)

@@ -86,7 +86,13 @@ def _check(model: Path, threshold: float | None, out: Path | None) -> None:
 def _check_not_nested(model: Path) -> None:
     from study.evaluation.nested import read_nested
 
-    for runs in (model.parent,) if model.exists() else (model.parent, DEFAULT_RUNS):
+    try:
+        places = (model.parent,) if model.exists() else (model.parent, DEFAULT_RUNS)
+    except OSError as error:  # a name that is too long, or a folder that is closed to this user
+        raise ModelError(
+            f"{model}: cannot be read ({error.strerror or error}); name a folder of `study export`"
+        ) from error
+    for runs in places:
         if (found := read_nested(runs, model.name)) is not None:
             raise ModelError(
                 f"{model}: is a nested study, which has no network of its own; `study export "

@@ -21,6 +21,7 @@ from study.summary import (
     is_settled,
     leader,
     reference,
+    search_role,
     stale_retest,
     times_opened,
     winner,
@@ -118,9 +119,8 @@ def final_lines(record: StudyRecord) -> list[str]:
 def _three(record: StudyRecord, trial: TrialRecord) -> str:
     found = estimates(record, trial)
     corrected, across = found["corrected_f_med"], found["cross_validated_f_med"]
-    best = leader(record)
-    chosen = "chosen by this" if best and best.number == trial.number else "best of its epochs"
-    said = [f"search {score(trial.validation_f_med)} (augmented images, {chosen})"]
+    role = search_role(record, trial)
+    said = [f"search {score(trial.validation_f_med)} (augmented images, {role})"]
     if corrected:
         source = "the folds" if corrected["from"] == "folds" else "validation"
         said.append(
@@ -135,13 +135,16 @@ def _three(record: StudyRecord, trial: TrialRecord) -> str:
 
 
 def _refit_line(refit: Mapping[str, Any]) -> str:
-    tried = len(refit["attempts"])
+    tried = plural(len(refit["attempts"]), "seed")
     scores = ", ".join(score(item["train_f_med"]) for item in refit["attempts"])
     reached = f"train F_med {scores}, needed {score(refit['needed'])}"
     if refit["model"] is None:
+        crashed = [a for a in refit["attempts"] if a["train_f_med"] is None]
+        causes = dict.fromkeys(str(a["cause"]) for a in crashed if a["cause"])
+        failed = f"; of them failed: {'; '.join(causes)}" if causes else ""
         return (
             f"Its final network is the search's own: trained on training and validation with "
-            f"{tried} seeds it did not learn enough ({reached})"
+            f"{tried} it did not learn enough ({reached}{failed})"
         )
     return (
         f"Its final network was trained on training and validation for "

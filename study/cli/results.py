@@ -102,9 +102,9 @@ def list_studies(runs: Runs = DEFAULT_RUNS, as_json: AsJson = False) -> int:
     nested = nested_listing(runs)
     if as_json:
         print(json.dumps({"studies": rows, "nested": nested}))
-    elif not rows:
+    elif not rows and not nested:
         print(f"No study in {runs}; `study run --quick` makes one.", file=sys.stderr)
-    else:
+    elif rows:
         _print_table(
             ["study", "created", "data", "split", "trials", "best", "validation F_med"],
             [

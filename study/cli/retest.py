@@ -27,8 +27,9 @@ def retest(
 ) -> int:
     """Repeat the retest's stored answer; the test part is opened only if there is none yet."""
     from study.cli.progress import retest_line
+    from study.evaluation.final import check_settled
     from study.search.driver import only_driver
-    from study.summary import is_settled, leader, retest_answer
+    from study.summary import retest_answer
 
     folder, ledger = find_study(runs, name)
     record = ledger.read()
@@ -37,13 +38,9 @@ def retest(
         found = retest_answer(record)
         print(json.dumps(found, allow_nan=False) if as_json else retest_line(record))
         return 0
-    if "test" in record.split["parts"] and leader(record) and not is_settled(record):
-        ledger.close()
-        raise LedgerError(
-            f"study {name}: its winner has not been named since its last trial; repeat its own "
-            "line, which `study show --json` gives as command"
-        )
     try:
+        if "test" in record.split["parts"]:
+            check_settled(record)
         with only_driver(folder), quiet_backend():
             from study.evaluation.retest import retest
 

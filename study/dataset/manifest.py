@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import math
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ class Manifest:
 
     rows: tuple[ManifestRow, ...]
     kind: str
-    """``grouped``, ``random`` over images, ``given`` by the source, or ``none``: undivided."""
+    """``grouped``, ``random`` over images, ``given`` by the source, ``nested``: ``outer_manifest``,
+    or ``none``: undivided."""
     positive: str
     negative: str
     grouping: str
@@ -174,6 +176,21 @@ def outer_manifests(
         _manifest(source, groups, own, kind="grouped", grouping=grouping, ratio=_words(ratio))
         for own in parts
     ]
+
+
+def outer_manifest(manifests: Sequence[Manifest]) -> Manifest:
+    """Return one manifest of all outer folds: the part ``outer-k`` is the test part of fold k.
+
+    ``manifests`` are those of ``outer_manifests``, in order.
+    """
+    part = {
+        row.path: f"outer-{at}"
+        for at, manifest in enumerate(manifests, 1)
+        for row in manifest.rows
+        if row.part == "test"
+    }
+    rows = tuple(replace(row, part=part[row.path]) for row in manifests[0].rows)
+    return replace(manifests[0], rows=rows, kind="nested")
 
 
 def undivided(source: Source) -> Manifest:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from study import metrics
 from study.evaluation.final import SEARCH, FinalModel
-from study.evaluation.intervals import retest_intervals
+from study.evaluation.intervals import (
+    counted_f_med_interval,
+    effective_size,
+    recall_interval,
+    retest_intervals,
+)
 from study.evaluation.threshold import ChosenThreshold, read_predictions
+from study.evaluation.validation_counts import read_validation_counts
 from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
 from study.seeds import derive
@@ -103,12 +112,62 @@ def _metrics(
 ) -> dict[str, Any]:
     """Return the scores of the search, of the validation images, of the retest, and estimates."""
     return {
-        "search": best.scores,
+        "search": _of_the_search(folder, record, best),
         "validation": _validation(folder, record, model),
         "retest": record.retest if _is_of(record.retest, model) else None,
         "test_openings": times_opened(record),
         "estimates": {"validation_f_med": best.validation_f_med, **estimates(record, best)},
     }
+
+
+def _of_the_search(folder: StudyFolder, record: StudyRecord, best: TrialRecord) -> dict[str, Any]:
+    """Return a trial's scores at its best epoch, with intervals as far as its counts are there."""
+    found = {"of": "the search's network of this trial, at its best epoch", **best.scores}
+    counts = read_validation_counts({best.number: folder.trial(best.number)})
+    epoch = (best.best_epoch or 0) - 1
+    if counts is None or not 0 <= epoch < len(counts.trials[0].plain):
+        return {**found, "intervals": {}}
+    views = {
+        "validation": (counts.trials[0].augmented, counts.augmented_total),
+        "validation_plain": (counts.trials[0].plain, counts.plain_total),
+    }
+    intervals = {
+        f"{view}_{score}": ends
+        for view, (right, total) in views.items()
+        for score, ends in _counted_intervals(
+            right[epoch].astype(np.int64),
+            total,
+            counts.plain_total,
+            counts.label,
+            seed=derive(record.seed, "export"),
+        ).items()
+    }
+    return {**found, "intervals": intervals}
+
+
+def _counted_intervals(
+    right: NDArray[np.int64],
+    total: NDArray[np.int64],
+    images: NDArray[np.int64],
+    label: NDArray[np.int64],
+    *,
+    seed: int,
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % intervals of F_med and of both recalls; none where a class has no sample.
+
+    All arrays are (G,), as ``counted_f_med_interval`` takes them.
+    """
+    if not all(total[label == k].sum() for k in (0, 1)):
+        return {}
+    found = {"f_med": counted_f_med_interval(right, total, label, seed=seed, most=images)}
+    for name, k in (("sensitivity", 1), ("specificity", 0)):
+        own = np.flatnonzero((label == k) & (total > 0))
+        outcomes = np.stack([right[own], total[own] - right[own]], axis=1).ravel()
+        correct = np.tile([True, False], len(own)).repeat(outcomes)
+        size = effective_size(correct, own.repeat(total[own])).effective
+        effective = min(size, float(images[own].sum()))
+        found[name] = recall_interval(float(correct.mean()), effective)
+    return found
 
 
 def _is_of(retest: dict[str, Any] | None, model: FinalModel) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from study.dataset.images import file_digest
 from study.errors import LedgerError
 from study.records import StudyRecord
-from study.summary import winner
+from study.summary import is_settled, leader, winner
 from study.workspace import StudyFolder
 
 SEARCH = "search"
@@ -30,6 +30,17 @@ class FinalModel:
     """``SEARCH``, or what trained it afterwards."""
     digest: str
     """SHA-256 of the file."""
+    in_folds: bool = True
+    """Whether its variant went through the folds of the study's present answer."""
+
+
+def check_settled(record: StudyRecord) -> None:
+    """Raise ``LedgerError`` where trials have ended since the winner was named, or it never was."""
+    if leader(record) is not None and not is_settled(record):
+        raise LedgerError(
+            f"study {record.name}: its winner has not been named since its last trial; repeat: "
+            f"{record.command}"
+        )
 
 
 def final_model(folder: StudyFolder, record: StudyRecord) -> FinalModel:
@@ -51,12 +62,20 @@ def final_model(folder: StudyFolder, record: StudyRecord) -> FinalModel:
         )
     digest = file_digest(path)
     named = folder.path / str(final.get("model")) == path
-    if named and final.get("model_digest") not in (None, digest):
+    known = {final.get("model_digest"), *final.get("digests", [])} - {None}
+    if named and known and digest not in known:
         raise LedgerError(
             f"{path}: not the network that the study made; restore it, or remove it and run the "
             "study again"
         )
-    return FinalModel(path=path, number=best.number, origin=origin, digest=digest)
+    finalists = final.get("selection", {}).get("finalists", []) if is_settled(record) else []
+    return FinalModel(
+        path=path,
+        number=best.number,
+        origin=origin,
+        digest=digest,
+        in_folds=any(f["number"] == best.number and not f.get("dropped") for f in finalists),
+    )
 
 
 def _inside(folder: StudyFolder, name: str) -> Path:

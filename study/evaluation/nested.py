@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ import numpy as np
 from study import metrics
 from study.errors import LedgerError
 from study.evaluation.intervals import retest_intervals
-from study.files import write_text
+from study.files import TORN, write_text
 from study.ledger import FILE_NAME as LEDGER
 from study.ledger import read_study
 from study.records import StudyRecord
 from study.seeds import derive
-from study.summary import times_opened, winner
+from study.summary import counts, is_settled, stale_retest, times_opened, winner
 from study.workspace import StudyFolder, study_folder
 
 FILE_NAME = "nested.json"
+
+LEAST_FOLDS, MOST_FOLDS = 2, 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,11 @@ class NestedStudy:
     command: str
     folds: int
     trials: int
-    """Of each fold's search."""
+    """Of each fold's search, as planned."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """``asdict(FinalistSettings)``; empty in files of versions that did not note it."""
+    manifest_digest: str = ""
+    """Of the manifest with all outer folds; empty in files of versions that wrote none."""
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -44,8 +51,8 @@ class NestedStudy:
         return (
             f"study {self.name}: is nested, {self.folds} studies with a network each and none of "
             f"its own; name one of them, {self.studies[0]} to {self.studies[-1]}; `study show "
-            f"{self.name}` gives the pooled figures; `study run` without --outer-folds makes the "
-            "network to use"
+            f"{self.name}` gives the pooled figures; the same line without --outer-folds and with "
+            "another --name makes the network to use"
         )
 
     def document(self, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +62,8 @@ class NestedStudy:
             "command": self.command,
             "outer_folds": self.folds,
             "trials": self.trials,
+            "settings": dict(self.settings),
+            "manifest_digest": self.manifest_digest,
             **figures,
         }
 
@@ -75,16 +84,43 @@ def read_nested(runs: Path, name: str) -> tuple[NestedStudy, dict[str, Any]] | N
     place = runs / name / FILE_NAME
     try:
         found = json.loads(place.read_text(encoding="utf-8"))
-        folds, trials = int(found["outer_folds"]), int(found["trials"])
-        nested = NestedStudy(name=name, command=str(found["command"]), folds=folds, trials=trials)
+        nested = NestedStudy(
+            name=name,
+            command=str(found["command"]),
+            folds=_whole(found["outer_folds"], LEAST_FOLDS, MOST_FOLDS),
+            trials=_whole(found["trials"], 1),
+            settings=dict(found.get("settings", {})),
+            manifest_digest=str(found.get("manifest_digest", "")),
+        )
+        _pooled_f_med(found)
     except OSError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise LedgerError(
             f"{place}: empty or damaged; remove it and repeat the study's own line, which trains "
             "nothing anew"
         ) from error
     return nested, found
+
+
+def _whole(value: Any, least: int, most: float = math.inf) -> int:
+    if not (isinstance(value, int) and least <= value <= most):
+        raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
+    return value
+
+
+def _pooled_f_med(document: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the pooled F_med and its interval, None each before there are any.
+
+    Raises ``ValueError``, ``TypeError``, ``KeyError`` or ``AttributeError`` for anything else.
+    """
+    if document.get("f_med") is None:
+        return None, None, None
+    low, high = document["intervals"]["f_med"]
+    found = document["f_med"], low, high
+    if not all(math.isfinite(value) for value in found):
+        raise ValueError("a figure is not a finite number")
+    return found
 
 
 def nested_listing(runs: Path) -> list[dict[str, Any]]:
@@ -100,13 +136,13 @@ def nested_listing(runs: Path) -> list[dict[str, Any]]:
         except LedgerError:  # which whoever asks for that study is told
             found = None
         nested, document = found or (None, {})
-        low, high = (document.get("intervals") or {}).get("f_med") or (None, None)
+        f_med, low, high = _pooled_f_med(document)
         rows.append(
             {
                 "study": name,
                 "outer_folds": None if nested is None else nested.folds,
                 "studies": [] if nested is None else list(nested.studies),
-                "f_med": document.get("f_med"),
+                "f_med": f_med,
                 "low": low,
                 "high": high,
             }
@@ -148,12 +184,26 @@ def fold_records(runs: Path, nested: NestedStudy) -> list[StudyRecord]:
 
 def finished_folds(nested: NestedStudy, records: Sequence[StudyRecord]) -> int:
     """Return how many folds have been searched to their end, and their winner retested."""
-    return sum(_is_finished(record, nested.trials) for record in records)
+    return sum(_is_finished(record, nested) for record in records)
 
 
-def _is_finished(record: StudyRecord, trials: int) -> bool:
-    best, retest = winner(record), record.retest or {}
-    return best is not None and retest.get("number") == best.number and record.requested == trials
+def _is_finished(record: StudyRecord, nested: NestedStudy) -> bool:
+    """Tell whether the retest is that of the winner of as many trials, named by these settings."""
+    best, final, retest = winner(record), record.final or {}, record.retest or {}
+    return (
+        best is not None
+        and is_settled(record)
+        and final.get("requested") == nested.trials
+        and final.get("settings") == nested.settings
+        and retest.get("number") == best.number
+        and stale_retest(record) is None
+    )
+
+
+def trials_ended(record: StudyRecord) -> int:
+    """Return how many trials of a search have ended, in whatever way."""
+    state = counts(record)
+    return state["complete"] + state["pruned"] + state["failed"]
 
 
 def pooled(runs: Path, nested: NestedStudy, records: Sequence[StudyRecord]) -> dict[str, Any]:
@@ -181,8 +231,8 @@ def pool_retests(folders: Sequence[StudyFolder], records: Sequence[StudyRecord])
     Keys: ``images``, ``groups``, ``classes`` (images and groups of the positive and of the negative
     class), ``confusion``, every score of ``metrics.binary_scores``, ``auc`` (None below ten groups
     in a class), ``intervals``, ``effective_images``, ``agreement`` (``agreement``), and ``folds``,
-    a list of ``study``, ``winner``, ``f_med``, ``interval``, ``images``, ``groups``, ``uses``,
-    ``validation_f_med``, ``parameters``, ``macs``, ``variant``.
+    a list of ``study``, ``winner``, ``trials_ended``, ``trials_complete``, ``f_med``, ``interval``,
+    ``images``, ``groups``, ``uses``, ``validation_f_med``, ``parameters``, ``macs``, ``variant``.
 
     Raises ``LedgerError`` when a fold has no retest, or its predictions are gone.
     """
@@ -214,12 +264,15 @@ def _predictions(folder: StudyFolder, record: StudyRecord) -> tuple[Any, Any, An
         raise LedgerError(f"study {record.name}: has no retest; run the same line again")
     try:
         with np.load(folder.test_predictions, allow_pickle=False) as stored:
-            return (
+            found = (
                 stored["label"].astype(np.int64),
                 stored["probability"].astype(np.float64),
                 stored["group_name"].astype(str),
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        if {item.shape for item in found} != {(len(found[0]),)}:
+            raise ValueError("its arrays are not of one length")
+        return found
+    except TORN as error:
         raise LedgerError(
             f"{folder.test_predictions}: missing or damaged; `study retest {record.name} "
             "--again` writes it anew"
@@ -234,12 +287,19 @@ def _fold(record: StudyRecord) -> dict[str, Any]:
     return {
         "study": record.name,
         "winner": number,
+        "trials_ended": trials_ended(record),
+        "trials_complete": counts(record)["complete"],
         **{key: retest.get(key) for key in ("f_med", "images", "groups")},
         "uses": times_opened(record),
         "interval": (retest.get("intervals") or {}).get("f_med"),
         **{key: getattr(trial, key, None) for key in keys},
         "variant": {} if trial is None else dict(trial.variant),
     }
+
+
+def had_a_choice(figures: Mapping[str, Any]) -> bool:
+    """Tell whether each fold had two complete trials or more to name its network among."""
+    return all(fold["trials_complete"] > 1 for fold in figures["folds"])
 
 
 def agreement(variants: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

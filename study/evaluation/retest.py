@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,15 @@ GALLERY = 24
 def retest(folder: StudyFolder, ledger: Ledger, *, again: bool = False) -> dict[str, Any] | None:
     """Evaluate the winner's network on the plain test part and store the answer in the ledger.
 
-    The test part is opened once. Asked again for the same network, the stored answer is repeated;
-    another network, or ``again``, opens it once more. Each opening is noted in the ledger before
-    anything is evaluated, and ``uses`` counts them. None when nothing can be retested: no complete
-    trial, or no test part.
+    The test part is opened once. Asked again for the same network, also in a new file, the stored
+    answer is repeated; another network, or ``again``, opens it once more. Each opening is noted in
+    the ledger before anything is evaluated, and ``uses`` counts them. None when nothing can be
+    retested: no complete trial, or no test part.
 
     The folder receives ``test_predictions.npz``, n test images: ``probability`` of the positive
     class, ``label`` (1 is the positive class), ``group`` (a number), ``group_name``, ``path``, all
-    (n,); and ``explanations.npz`` (:func:`write_explanations`). Where that one cannot be made, the
-    answer is stored all the same, and ``warnings``, lines of text, says why.
+    (n,); and ``explanations.npz`` (:func:`write_explanations`). The answer is stored before them;
+    where one cannot be made, ``warnings``, lines of text, says why.
 
     Raises ``LedgerError`` when the winner's network is gone, ``DataError`` when an image changed.
     """
@@ -47,28 +48,53 @@ def retest(folder: StudyFolder, ledger: Ledger, *, again: bool = False) -> dict[
     before = record.retest or {}
     if before.get("model_digest") == model.digest and not again:
         return before
+    from study.model.identity import network_digest
     from study.model.load import load_network
     from study.training.callbacks import predict
 
+    network = load_network(model.path)
+    identity = network_digest(network)
+    if before.get("network_digest") == identity and before["number"] == model.number and not again:
+        same = {**before, "model_digest": model.digest, "origin": model.origin}
+        ledger.update(retest=same)
+        return same
     test = load_part(
         Manifest.read(folder.manifest), Path(record.dataset["source"]), "test", record.protocol
     )
-    network = load_network(model.path)
-    uses = ledger.note_opening(model_digest=model.digest, version=__version__)
+    uses = ledger.note_opening(
+        model_digest=model.digest, network_digest=identity, version=__version__
+    )
     probability = predict(network, test.images)
-    _write_predictions(folder.test_predictions, test, probability)
-    answer = {
+    answer: dict[str, Any] = {
         "number": model.number,
         "origin": model.origin,
         **_scores(test, probability, seed=derive(record.seed, "retest")),
-        "warnings": _explain(folder.explanations, network, test, probability),
+        "warnings": [],
         "uses": uses,
         "at": now(),
         "version": __version__,
         "model_digest": model.digest,
+        "network_digest": identity,
     }
+    for path in (folder.test_predictions, folder.explanations):
+        with suppress(OSError):  # of an earlier network; what is in the way is told below
+            path.unlink(missing_ok=True)
     ledger.update(retest=answer)
+    warnings = _store_predictions(folder.test_predictions, test, probability)
+    warnings += _explain(folder.explanations, network, test, probability)
+    if warnings:
+        answer["warnings"] = warnings
+        ledger.update(retest=answer)
     return answer
+
+
+def _store_predictions(path: Path, test: PartArrays, probability: NDArray[np.float64]) -> list[str]:
+    """Write the predictions; return lines on what went wrong."""
+    try:
+        _write_predictions(path, test, probability)
+    except OSError as error:  # as on a full disk: the answer is stored, and must not cost a look
+        return [f"The predictions of the test images are not stored: {in_a_line(error)}"]
+    return []
 
 
 def _scores(test: PartArrays, probability: NDArray[np.float64], *, seed: int) -> dict[str, Any]:
@@ -102,7 +128,6 @@ def _explain(
 ) -> list[str]:
     """Write the explanations; return lines on what went wrong, then without the earlier file."""
     try:
-        path.unlink(missing_ok=True)  # that of an earlier winner would explain another network
         write_explanations(path, network, test, probability)
     except Exception as error:  # the test part is opened once: its scores outweigh its pictures
         return [f"The misclassified test images have no explanation: {in_a_line(error)}"]

@@ -172,7 +172,7 @@ def threshold_for_max_f_med(data: Predictions) -> float:
 def _held_out(folder: StudyFolder, model: FinalModel) -> tuple[str, Predictions] | None:
     """Return the predictions to judge a network's threshold on and where they come from."""
     folds = folder.out_of_fold(model.number)
-    if folds.is_file():
+    if model.in_folds and folds.is_file():  # of an earlier answer they would be of other folds
         return FOLDS, read_predictions(folds)
     plain = folder.trial(model.number) / "validation_predictions.npz"
     if model.origin == SEARCH and plain.is_file():

@@ -116,8 +116,8 @@ def plan_finalists(
 
     ``most_folds`` is what the groups of the smaller class allow. To save time, the finalist that
     the search ranks last goes first, down to the best and the reference; then runs are ended at
-    the search's best epoch instead of 1.5 times that; then there are fewer fold seeds, then fewer
-    folds, unless their number was asked for. What is left is trained whatever it costs.
+    the search's best epoch instead of 1.5 times that; then there are fewer fold seeds, one by one;
+    then fewer folds, unless their number was asked for. What is left is trained whatever it costs.
 
     The prediction takes each trial's own seconds an epoch and its patience into account, and one
     training of the final network, though up to three seeds may be tried for it.
@@ -142,8 +142,8 @@ def plan_finalists(
     plan, left_out = _fewer(plan, allowed, keep)
     if left_out:
         notes.append(
-            f"{left_out} of {len(chosen)} finalists, those that the search ranks last, are left "
-            "out: all of them would take more than a third of the search's time."
+            f"{_left_out(left_out)} left out (lowest-ranked first; the best and the reference "
+            "always stay): all finalists would take more than a third of the search's time."
         )
     if plan.seconds > allowed:
         plan, note = _shorter(plan, chosen, record, settings, allowed)
@@ -172,16 +172,22 @@ def _finalist(trial: TrialRecord, record: StudyRecord, factor: float) -> Finalis
     )
 
 
-def _fewer(plan: FinalistPlan, allowed: float, keep: set[int]) -> tuple[FinalistPlan, int]:
-    """Leave finalists out, the last first, until the rest can be afforded; return how many."""
-    finalists, left_out = list(plan.finalists), 0
+def _fewer(plan: FinalistPlan, allowed: float, keep: set[int]) -> tuple[FinalistPlan, list[int]]:
+    """Leave finalists out, the last first, until the rest can be afforded; return which."""
+    finalists, left_out = list(plan.finalists), list[int]()
     for item in reversed(plan.finalists):
         if replace(plan, finalists=tuple(finalists)).seconds <= allowed:
             break
         if item.number not in keep:
             finalists.remove(item)
-            left_out += 1
+            left_out.append(item.number)
     return replace(plan, finalists=tuple(finalists)), left_out
+
+
+def _left_out(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"Trial {numbers[0]} is"
+    return f"Trials {_listed([str(number) for number in numbers])} are"
 
 
 def _shorter(
@@ -196,9 +202,11 @@ def _shorter(
     short = tuple(_finalist(trial, record, 1.0) for trial in chosen if trial.number in numbers)
     plan = replace(plan, finalists=short)
     said = ["fold runs end at the search's best epoch"]
-    if plan.seconds > allowed and plan.fold_seeds > 1:
-        plan = replace(plan, fold_seeds=1)
-        said.append("there is one fold seed")
+    while plan.seconds > allowed and plan.fold_seeds > 1:
+        plan = replace(plan, fold_seeds=plan.fold_seeds - 1)
+    if plan.fold_seeds < settings.fold_seeds:
+        are = "is 1 fold seed" if plan.fold_seeds == 1 else f"are {plan.fold_seeds} fold seeds"
+        said.append(f"there {are} instead of {settings.fold_seeds}")
     asked = plan.folds
     while plan.seconds > allowed and plan.folds > FEWEST_FOLDS and settings.folds is None:
         plan = replace(plan, folds=plan.folds - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from study.finalists.choose import LARGEST_SHARE, FinalistPlan, allowed_seconds, several
 from study.finalists.tasks import Task, fold_tasks, planned_tasks
@@ -48,17 +49,26 @@ def _reasons(
     pairs = [(item.number, item.epochs) for item in plan.finalists]
     first, rest = fold_tasks(pairs, folds=plan.folds, fold_seeds=plan.fold_seeds)
     own = {*first, *rest, *network}
+    lost = [t for t in seconds if t not in own and any(_same(t, other) for other in own)]
     by_kind = {
         "more seeds for the final network": [t for t in network if t.kind == "refit"][1:],
         "training the search's own network of the winner once more": [
             task for task in network if task.kind == "checkpoint"
         ],
-        "trainings that were made for an earlier answer": [t for t in seconds if t not in own],
+        "trainings whose results were lost and that were made again": lost,
+        "trainings that were made for an earlier answer": [
+            t for t in seconds if t not in own and t not in lost
+        ],
     }
     for what, tasks in by_kind.items():
         if spent := sum(seconds.get(task, 0.0) for task in tasks):
             found.append(f"{what} took {spent:,.0f} s")
     return found
+
+
+def _same(one: Task, other: Task) -> bool:
+    """Tell whether two tasks are the same training from the same seeds."""
+    return replace(one, repeat=other.repeat) == other
 
 
 def _seconds_of(stage: Stage) -> dict[Task, float]:

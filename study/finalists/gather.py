@@ -14,7 +14,7 @@ from study.evaluation.out_of_fold import FoldPredictions, OutOfFold
 from study.files import TORN, replacing
 from study.finalists.choose import FinalistPlan
 from study.finalists.division import POOLED, division
-from study.finalists.tasks import Task, division_seed, fold_tasks, planned_tasks
+from study.finalists.tasks import Task, division_seed, fold_tasks, latest_of, planned_tasks
 from study.ledger import Ledger
 from study.records import TrialRecord
 from study.workspace import StudyFolder
@@ -66,7 +66,7 @@ def fold_predictions(
         for task, path in done:
             counts = only is None or (task.fold_seed, task.fold) in only
             if task.fold_seed == fold_seed and counts:
-                place, said = _read(path)
+                place, said = read_scored(path)
                 probability[place] = said
                 fold[fold_of == task.fold] = task.fold
         found.append(
@@ -77,7 +77,20 @@ def fold_predictions(
     return found
 
 
-def _read(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def is_scored(folder: StudyFolder, task: Task) -> bool:
+    """Tell whether what a fold run says of its images is still there and whole."""
+    try:
+        read_scored(_scored(folder, task))
+    except LedgerError:
+        return False
+    return True
+
+
+def read_scored(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the places of a fold's images, (n,), and the probability of each, (n,).
+
+    Raises ``LedgerError`` when the file is gone or damaged.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             return stored["place"].astype(np.int64), stored["probability"].astype(np.float64)
@@ -94,13 +107,13 @@ def _complete_runs(
     """Return the fold runs of a finalist that the plan asks for and that have ended well."""
     pairs = [(item.number, item.epochs) for item in plan.finalists if item.number == number]
     first, rest = fold_tasks(pairs, folds=plan.folds, fold_seeds=plan.fold_seeds)
-    wanted, planned = {*first, *rest}, planned_tasks(stage)
+    wanted, planned = set(latest_of(stage, [*first, *rest])), planned_tasks(stage)
     done = [planned[run.number] for run in stage.look().records() if run.state == "complete"]
-    return [
-        (task, folder.trial(number) / task.folder / "out_of_fold.npz")
-        for task in done
-        if task in wanted
-    ]
+    return [(task, _scored(folder, task)) for task in done if task in wanted]
+
+
+def _scored(folder: StudyFolder, task: Task) -> Path:
+    return folder.trial(task.number) / task.folder / "out_of_fold.npz"
 
 
 def write_out_of_fold(

@@ -13,7 +13,7 @@ from study.attempts import ENDED, attributes_of
 from study.dataset.images import file_digest
 from study.errors import LedgerError
 from study.finalists.choose import FinalistPlan
-from study.finalists.tasks import Task, fold_tasks, latest, planned_tasks
+from study.finalists.tasks import Task, fold_tasks, latest, latest_of, planned_tasks
 from study.finalists.trainings import Stage
 from study.records import StudyRecord, TrialRecord
 
@@ -38,10 +38,17 @@ class FinalNetwork:
     tasks: tuple[Task, ...]
     """The trainings that were made for it."""
     notes: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    """Of all files that were this trial's own network: one that was lost may be brought back."""
 
     def entries(self) -> dict[str, Any]:
         """Return it as ``final`` holds it."""
-        return {"refit": self.refit, "model": self.model, "model_digest": self.digest}
+        return {
+            "refit": self.refit,
+            "model": self.model,
+            "model_digest": self.digest,
+            "digests": list(self.digests),
+        }
 
 
 def final_network(
@@ -57,7 +64,11 @@ def final_network(
     if refit["model"] is None:
         own = own_network(stage, record, winner)
         return replace(own, refit=refit, tasks=(*tasks, *own.tasks))
-    digest = _checked(stage.folder.path / refit["model"], {_trained_digest(stage, tasks[-1])})
+    final = record.final or {}
+    # Ledgers of earlier versions have the digest in their answer only.
+    noted = final.get("model_digest") if final.get("model") == refit["model"] else None
+    known = {_trained_digest(stage, tasks[-1]) or noted}
+    digest = _checked(stage.folder.path / refit["model"], known)
     return FinalNetwork(model=refit["model"], digest=digest, refit=refit, tasks=tuple(tasks))
 
 
@@ -78,14 +89,18 @@ def own_network(stage: Stage, record: StudyRecord, trial: TrialRecord) -> FinalN
             task = replace(task, repeat=task.repeat + 1)
         stage.carry_out([task], f"training trial {trial.number} once more for its network")
     again, final = stage.ended([task]).get(task), record.final or {}
-    known = {final.get("model_digest") if final.get("model") == model else None}
+    known: set[str | None] = set()
+    if final.get("model") == model:
+        known = {final.get("model_digest"), *final.get("digests", [])}
     if again is not None and again.state == "complete":
-        known = {_trained_digest(stage, task)}
+        known.add(_trained_digest(stage, task))
     elif path.is_file():
         again = None  # it failed once, and somebody has brought the file back
+    digest = _checked(path, known) if path.is_file() else None
     return FinalNetwork(
         model=model,
-        digest=_checked(path, known) if path.is_file() else None,
+        digest=digest,
+        digests=tuple(sorted(filter(None, known | {digest}))),
         refit=None,
         tasks=() if again is None else (task,),
         notes=() if again is None else (_compared(trial, again),),
@@ -136,7 +151,7 @@ def _refit(
 def _fold_runs(stage: Stage, plan: FinalistPlan, winner: TrialRecord) -> Sequence[TrialRecord]:
     pairs = [(item.number, item.epochs) for item in plan.finalists if item.number == winner.number]
     first, rest = fold_tasks(pairs, folds=plan.folds, fold_seeds=plan.fold_seeds)
-    return list(stage.ended([*first, *rest]).values())
+    return list(stage.ended(latest_of(stage.tasks, [*first, *rest])).values())
 
 
 def _reaches(run: TrialRecord, needed: float) -> bool:
@@ -151,9 +166,9 @@ def _trained_digest(stage: Stage, task: Task) -> str | None:
 
 
 def _checked(path: Path, known: set[str | None]) -> str:
-    """Return the digest of a network's file, which must be the known one if there is any."""
+    """Return the digest of a network's file, which must be a known one if there is any."""
     digest = file_digest(path)
-    if known - {None, digest}:
+    if known - {None} and digest not in known:
         raise LedgerError(
             f"{path}: not the network that the study made; restore it, or remove it and run the "
             "study again"

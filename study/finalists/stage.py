@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from study.dataset.manifest import Manifest
@@ -12,9 +12,9 @@ from study.finalists.choose import FinalistPlan, plan_finalists, reference_among
 from study.finalists.cost import cost_notes, stage_seconds
 from study.finalists.division import most_folds
 from study.finalists.estimates import estimates_from_folds, estimates_from_validation
-from study.finalists.gather import gather, write_out_of_fold
+from study.finalists.gather import gather, is_scored, write_out_of_fold
 from study.finalists.network import final_network, own_network
-from study.finalists.tasks import Task, fold_tasks
+from study.finalists.tasks import Task, fold_tasks, latest_of
 from study.finalists.trainings import Stage
 from study.ledger import now
 from study.records import StudyRecord, TrialRecord
@@ -34,15 +34,16 @@ def conclude(stage: Stage) -> dict[str, Any] | None:
         return None
     folds = most_folds(Manifest.read(stage.folder.manifest))
     wanted = stage.settings.finalists
-    found = None
     if wanted and folds:
-        found = _with_finalists(stage, record, most=folds)
-    if found is None:
-        why = "asked for none (--finalists 0)" if not wanted else _too_few(folds)
+        found = _with_finalists(stage, record, best, most=folds)
+    else:
+        few = "a class has fewer than three groups in training and validation"
+        why = few if wanted else "asked for none (--finalists 0)"
         found = _without_finalists(stage, record, best, why)
     final = {
         **found,
         "complete": counts(record)["complete"],
+        "requested": record.requested,
         "settings": asdict(stage.settings),
         "at": now(),
     }
@@ -50,16 +51,17 @@ def conclude(stage: Stage) -> dict[str, Any] | None:
     return final
 
 
-def _too_few(folds: int) -> str:
-    if folds:
-        return "no finalist completed its folds"
-    return "a class has fewer than three groups in training and validation"
-
-
 def _without_finalists(
-    stage: Stage, record: StudyRecord, best: TrialRecord, why: str
+    stage: Stage,
+    record: StudyRecord,
+    best: TrialRecord,
+    why: str,
+    plan: FinalistPlan | None = None,
 ) -> dict[str, Any]:
-    """Return the search's own winner, with what its validation predictions say of it."""
+    """Return the search's own winner, with what its validation predictions say of it.
+
+    ``plan`` is what was tried in vain.
+    """
     reference = reference_among(record, [t for t in record.trials if t.state == "complete"])
     network = own_network(stage, record, best)
     return {
@@ -73,13 +75,17 @@ def _without_finalists(
             "trials on the validation images that ranked them; that it was the luckiest of them, "
             "too, is corrected for by an estimate only, and its network has not seen the "
             "validation images.",
+            *(plan.notes if plan else ()),
             *network.notes,
+            *(cost_notes(stage, record, plan, network.tasks) if plan else ()),
         ],
     }
 
 
-def _with_finalists(stage: Stage, record: StudyRecord, *, most: int) -> dict[str, Any] | None:
-    """Return the outcome of the folds, None where no finalist completed them."""
+def _with_finalists(
+    stage: Stage, record: StudyRecord, best: TrialRecord, *, most: int
+) -> dict[str, Any]:
+    """Return the outcome of the folds, the search's own where no finalist completed them."""
     plan = plan_finalists(record, stage.settings, most_folds=most)
     by_number = {trial.number: trial for trial in record.trials}
     trials = [by_number[item.number] for item in plan.finalists]
@@ -87,7 +93,9 @@ def _with_finalists(stage: Stage, record: StudyRecord, *, most: int) -> dict[str
     dropped = _run_folds(stage, plan, trials, reference, seed=record.seed)
     running = [trial for trial in trials if trial.number not in dropped]
     if not running:
-        return None
+        causes = "; ".join(dict.fromkeys(dropped.values()))
+        why = f"none completed its folds ({causes})"
+        return _without_finalists(stage, record, best, why, plan)
     data = gather(stage.folder, stage.tasks, running, plan, seed=record.seed)
     chosen = select(data, stage.settings.rule)
     winner = running[chosen.chosen]
@@ -134,7 +142,7 @@ def _run_folds(
     pairs = [(item.number, item.epochs) for item in plan.finalists]
     first, rest = fold_tasks(pairs, folds=plan.folds, fold_seeds=plan.fold_seeds)
     doing = f"training {several(len(pairs))} over {plan.folds} folds"
-    dropped |= _failed(first, stage.carry_out(first, doing))
+    dropped |= _failed(first, _runs(stage, first, doing))
     running = [trial for trial in trials if trial.number not in dropped]
     if len(running) > 1:
         # When the study goes on later, more folds have been run: they must not count here.
@@ -146,8 +154,21 @@ def _run_folds(
         dropped |= {running[k].number: "could not win any more after two folds" for k in lost}
     left = [task for task in rest if task.number not in dropped]
     racing = several(len({task.number for task in left}))
-    ended = stage.carry_out(left, f"training {racing} over the other folds")
+    ended = _runs(stage, left, f"training {racing} over the other folds")
     return dropped | _failed(left, ended)
+
+
+def _runs(stage: Stage, tasks: Sequence[Task], doing: str) -> list[TrialRecord]:
+    """Train fold runs, once more those whose predictions are gone; return what came of each."""
+    tasks = latest_of(stage.tasks, tasks)
+    runs = stage.carry_out(tasks, doing)
+    again = [
+        replace(task, repeat=task.repeat + 1)
+        if run.state == "complete" and not is_scored(stage.folder, task)
+        else task
+        for task, run in zip(tasks, runs, strict=True)
+    ]
+    return runs if again == tasks else stage.carry_out(again, doing)
 
 
 def _failed(tasks: Sequence[Task], runs: Sequence[TrialRecord]) -> dict[int, str]:

@@ -96,8 +96,16 @@ def plan_tasks(stage: Ledger, tasks: Iterable[Task]) -> list[int]:
 
 def latest(stage: Ledger, task: Task) -> Task:
     """Return the last planned repeat of a task, the task itself where none was planned."""
-    same = [known for known in planned_tasks(stage) if replace(known, repeat=task.repeat) == task]
-    return max(same, key=lambda known: known.repeat, default=task)
+    return latest_of(stage, [task])[0]
+
+
+def latest_of(stage: Ledger, tasks: Sequence[Task]) -> list[Task]:
+    """Return ``latest`` of each task."""
+    found: dict[Task, Task] = {}
+    for known in planned_tasks(stage):
+        first = replace(known, repeat=0)
+        found[first] = max(known, found.get(first, known), key=lambda item: item.repeat)
+    return [found.get(replace(task, repeat=0), task) for task in tasks]
 
 
 def fold_tasks(

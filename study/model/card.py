@@ -189,8 +189,9 @@ def _training_data(metadata: Metadata) -> Iterator[str]:
 
 def _quantities(metadata: Metadata) -> Iterator[str]:
     metrics = metadata["metrics"]
+    looks = int((metrics["retest"] or {}).get("uses") or 1)
     sets = {
-        "retest": "Test images, which no training and no choice has seen",
+        "retest": f"Test images, which no training{' and no choice' * (looks == 1)} has seen",
         "validation": "Validation images, on which the epoch and the network were chosen: too high",
     }
     for name, words in sets.items():

@@ -12,9 +12,12 @@ import statistics
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from study.files import write_text
 from tests.benchmarks.phantom import JUDGE_LESIONS, JUDGE_SEED, drawn
@@ -24,6 +27,8 @@ from tests.benchmarks.turns import Rival, Turn
 LESIONS, FIRST_SEED = 50, 2_000
 COVERED = 0.85
 """Share of studies whose retest interval should hold the truth: 17 of 20."""
+RESAMPLES = 2_000
+ERROR = "- its standard error"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -66,6 +71,9 @@ def _judged(work: Path, document: dict[str, Any]) -> dict[str, Any]:
     numbers = {"winner": document["winner"]["number"], "leader": leader}
     numbers["reference"] = document["reference"]["number"]
     files = {name: folder / f"trials/{n}/model.keras" for name, n in numbers.items()}
+    files = {
+        name: file for name, file in files.items() if file.is_file()
+    }  # or the search let it go
     files["final"] = folder / document["selection"]["model"]
     with Rival(judge, files) as judging:
         truth = judging.warm_up["scores"]
@@ -105,65 +113,76 @@ def judge(turn: Turn, files: dict[str, Path]) -> None:
 
 
 def _figures(found: list[dict[str, Any]]) -> list[Figure]:
+    def differences(value: Callable[[dict[str, Any]], float | None], of: str) -> list[float]:
+        """Return a study's figures less the truth of a network, where there are both."""
+        pairs = [(value(item), item["truth"].get(of)) for item in found]
+        return [own - true for own, true in pairs if own is not None and true is not None]
+
     rows = {
-        "search's F_med of the winner - truth of that network": [
-            item["winner"]["validation_f_med"] - item["truth"]["winner"] for item in found
-        ],
-        "search's F_med of the first in the ranking - truth": [
-            item["leader"] - item["truth"]["leader"] for item in found
-        ],
-        "corrected F_med of the winner - truth of the final network": [
-            item["winner"]["corrected_f_med"]["value"] - item["truth"]["final"]
-            for item in found
-            if item["winner"]["corrected_f_med"]
-        ],
-        "cross-validated F_med of the winner - truth of the final network": [
-            item["winner"]["cross_validated_f_med"]["mean"] - item["truth"]["final"]
-            for item in found
-            if item["winner"]["cross_validated_f_med"]
-        ],
-        "corrected F_med of the reference - truth of its network": [
-            item["reference"]["corrected_f_med"]["value"] - item["truth"]["reference"]
-            for item in found
-            if item["reference"]["corrected_f_med"]
-        ],
-        "truth: final network - reference": [
-            item["truth"]["final"] - item["truth"]["reference"] for item in found
-        ],
-        "truth: final network - the winner's own of the search": [
-            item["truth"]["final"] - item["truth"]["winner"] for item in found
-        ],
-        "truth: winner - first in the ranking (both of the search)": [
-            item["truth"]["winner"] - item["truth"]["leader"] for item in found
-        ],
+        "search's F_med of the winner - truth of that network": differences(
+            lambda item: item["winner"]["validation_f_med"], "winner"
+        ),
+        "search's F_med of the first in the ranking - truth": differences(
+            lambda item: item["leader"], "leader"
+        ),
+        "corrected F_med of the winner - truth of the final network": differences(
+            lambda item: (item["winner"]["corrected_f_med"] or {}).get("value"), "final"
+        ),
+        "cross-validated F_med of the winner - truth of the final network": differences(
+            lambda item: (item["winner"]["cross_validated_f_med"] or {}).get("mean"), "final"
+        ),
+        "corrected F_med of the reference - truth of its network": differences(
+            lambda item: (item["reference"]["corrected_f_med"] or {}).get("value"), "reference"
+        ),
+        "truth: final network - reference": differences(
+            lambda item: item["truth"]["final"], "reference"
+        ),
+        "truth: final network - the winner's own of the search": differences(
+            lambda item: item["truth"]["final"], "winner"
+        ),
+        "truth: winner - first in the ranking (both of the search)": differences(
+            lambda item: item["truth"].get("winner"), "leader"
+        ),
     }
     figures = [figure for name, values in rows.items() for figure in _mean(name, values)]
     ratios = [item["macs"]["winner"] / item["macs"]["leader"] for item in found]
-    figures.append(
-        Figure(
-            name="multiply-accumulates: winner against first in the ranking, median",
-            value=statistics.median(ratios),
-            unit="times",
-        )
-    )
+    name = "multiply-accumulates: winner against first in the ranking, median"
+    figures += _median(name, ratios)
     for name, key in (("retest", "retest"), ("corrected", "winner")):
-        figures.append(
-            Figure(
-                name=f"95 % interval of the {name} F_med holds the truth",
-                value=statistics.fmean(_holds(item, key) for item in found),
-                low=COVERED if key == "retest" else None,
-            )
-        )
+        held = [inside for item in found if (inside := _holds(item, key)) is not None]
+        low = COVERED if key == "retest" else None
+        figures += _share(f"95 % interval of the {name} F_med holds the truth", held, low)
     return figures
 
 
-def _holds(item: dict[str, Any], key: str) -> bool:
+def _holds(item: dict[str, Any], key: str) -> bool | None:
+    """Tell whether an interval holds the truth of the final network; None without one."""
     if key == "retest":
         low, high = item["retest"]["interval"]
-    else:
-        corrected = item["winner"]["corrected_f_med"] or {"low": 0.0, "high": 1.0}
+    elif corrected := item["winner"]["corrected_f_med"]:
         low, high = corrected["low"], corrected["high"]
+    else:
+        return None
     return bool(low <= item["truth"]["final"] <= high)
+
+
+def _median(name: str, ratios: list[float]) -> list[Figure]:
+    """Return the median of ratios and its standard error by the bootstrap."""
+    drawn = np.random.default_rng(0).choice(ratios, size=(RESAMPLES, len(ratios)))
+    error = float(np.median(drawn, axis=1).std(ddof=1))
+    return [
+        Figure(name=name, value=statistics.median(ratios), unit="times"),
+        Figure(name=ERROR, value=error, unit="times"),
+    ]
+
+
+def _share(name: str, held: list[bool], low: float | None) -> list[Figure]:
+    """Return a share and its binomial standard error."""
+    if not held:
+        return []
+    share = statistics.fmean(held)
+    error = sqrt(share * (1 - share) / len(held))
+    return [Figure(name=name, value=share, low=low), Figure(name=ERROR, value=error)]
 
 
 def _mean(name: str, values: list[float]) -> list[Figure]:
@@ -172,5 +191,5 @@ def _mean(name: str, values: list[float]) -> list[Figure]:
     error = statistics.stdev(values) / sqrt(len(values))
     return [
         Figure(name=name, value=statistics.fmean(values)),
-        Figure(name="- its standard error", value=error),
+        Figure(name=ERROR, value=error),
     ]

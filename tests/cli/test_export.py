@@ -22,6 +22,7 @@ from study.dataset.arrays import load_part
 from study.dataset.images import file_digest
 from study.dataset.manifest import Manifest
 from study.dataset.sources.opening import open_source
+from study.ledger import Ledger
 from study.model.exported import read_metadata
 from study.model.formats import FORMATS
 from study.model.network import build_network
@@ -73,6 +74,7 @@ def make_home(home: Path, draw: Callable[..., Path], network: Any) -> Home:
     trial.set_user_attr("plan", {"params": {}, "parameters": 1234, "macs": 5678, "seed": 1})
     trial.set_user_attr("result", {"scores": {"validation_f_med": 0.5, "train_loss": None}})
     ledger.optuna_study.tell(trial, 0.5)
+    ledger.update(final=named())
     ledger.close()
     folder.trial(0).mkdir(parents=True)
     network.save(folder.model(0))
@@ -84,6 +86,28 @@ def make_home(home: Path, draw: Callable[..., Path], network: Any) -> Home:
         group=part.groups,
     )
     return Home(path=home, folder=folder)
+
+
+def named(*finalists: int) -> dict[str, Any]:
+    """Return the answer that names trial 0 and its own network, chosen among finalists."""
+    chosen = [{"number": number, "dropped": None} for number in finalists]
+    return {
+        "winner": 0,
+        "reference": 0,
+        "selection": {"rule": "best", "best": 0, "finalists": chosen},
+        "refit": None,
+        "model": "trials/0/model.keras",
+        "model_digest": None,
+        "estimates": {},
+        "notes": [],
+        "complete": 1,
+    }
+
+
+def note(home: Home, final: dict[str, Any] | None) -> None:
+    ledger = Ledger.open(home.folder.path)
+    ledger.update(final=final)
+    ledger.close()
 
 
 def a_network() -> Any:
@@ -191,7 +215,12 @@ def test_the_metadata_hold_what_using_and_judging_the_network_needs(finished: Ho
     }
     assert metadata["preprocessing"].items() >= expected.items()
     assert metadata["capacity"] == {"parameters": 1234, "macs": 5678}
-    assert metadata["metrics"]["search"] == {"validation_f_med": 0.5, "train_loss": None}
+    assert metadata["metrics"]["search"] == {
+        "of": "the search's network of this trial, at its best epoch",
+        "validation_f_med": 0.5,
+        "train_loss": None,
+        "intervals": {},
+    }
     validation = metadata["metrics"]["validation"]
     low, high = validation["intervals"]["f_med"]
     assert low <= validation["f_med"] <= high
@@ -225,6 +254,7 @@ def test_the_threshold_is_chosen_on_validation_images_or_on_folds(
         "rule": "sensitivity=0.95",
         "source": "validation",
     }.items()  # fmt: skip
+    note(there, named(0))
     there.folder.out_of_fold(0).parent.mkdir()
     np.savez(
         there.folder.out_of_fold(0),
@@ -240,6 +270,16 @@ def test_the_threshold_is_chosen_on_validation_images_or_on_folds(
     assert threshold["value"] == pytest.approx(0.3)
     assert (threshold["source"], threshold["sensitivity"]["images"]) == ("folds", 1)
     assert "chosen on out-of-fold predictions" in (there.exported / "MODEL_CARD.md").read_text()
+
+
+def test_a_study_whose_winner_has_not_been_named_is_not_exported(
+    there: Home, refused: Callable[..., tuple[int, str]]
+) -> None:
+    """Neither one that never named any nor one with trials since: another may win."""
+    for final in (None, {**named(), "complete": 0}):
+        note(there, final)
+        said = "study it: its winner has not been named since its last trial; repeat: study run"
+        assert refused() == (2, said)
 
 
 @pytest.mark.usefixtures("there")

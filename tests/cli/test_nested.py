@@ -14,8 +14,10 @@ import pytest
 
 from study import load_study
 from study.cli.main import main
+from study.cli.nested import starting_lines
 from study.dataset.manifest import Manifest
 from study.errors import LedgerError
+from study.evaluation.nested import NestedStudy
 
 BUDGETS = ["--epochs", "1", "--samples-per-epoch", "48", "--validation-samples", "48"]
 LINE = ["run", "--data", "images", "--name", "whole", "--trials", "1", *BUDGETS]
@@ -51,6 +53,18 @@ def test_every_image_is_in_one_test_part(nested: tuple[Path, dict[str, Any], str
         assert all(len(found) == 1 for found in parts.values())
     assert len(tested) == 72
     assert set(tested.values()) == {1}
+
+
+def test_one_manifest_holds_all_outer_folds(nested: tuple[Path, dict[str, Any], str]) -> None:
+    """The part of an image names the fold whose test part it is in; the page names the digest."""
+    home, document, _ = nested
+    whole = Manifest.read(home / "runs" / "whole" / "manifest.csv")
+    fold_of = {row.path: row.part for row in whole.rows}
+    for at, fold in enumerate(document["folds"], 1):
+        rows = Manifest.read(home / "runs" / fold["study"] / "manifest.csv").rows
+        assert {fold_of[row.path] for row in rows if row.part == "test"} == {f"outer-{at}"}
+    assert (whole.kind, whole.digest) == ("nested", document["manifest_digest"])
+    assert whole.digest in (home / document["report"]).read_text(encoding="utf-8")
 
 
 def test_the_pooled_scores_are_of_all_predictions(
@@ -104,7 +118,7 @@ def test_the_same_line_again_trains_nothing(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--outer-folds", "1"], "--outer-folds: found 1; allowed: 2 or more"),
+        (["--outer-folds", "1"], "--outer-folds: found 1; allowed: 2 to 1000"),
         (["--outer-folds", "3", "--split", "random"], "contradict each other"),
         (["--outer-folds", "50"], "has too few groups for 50 folds: found 12"),
         (["--finalists", "-1"], "--finalists: found -1; allowed: 0 to 20"),
@@ -169,6 +183,7 @@ def test_show_and_report_give_what_the_run_gave(
     (listed,) = json.loads(told("list", "--json"))["nested"]
     assert (listed["study"], listed["f_med"]) == ("whole", document["f_med"])
     assert "whole: nested, whole-1of3 to whole-3of3: pooled F_med" in told("list")
+    assert "named the same network" not in err, "one trial is no choice"
     assert "Other pages" not in (home / "reports" / "index.html").read_text(encoding="utf-8")
 
 
@@ -222,6 +237,65 @@ def test_a_fold_that_is_missing_or_unfinished_has_no_pooled_figure(
     assert (
         "whole: nested, its record is damaged" in in_home(tmp_path, monkeypatch, capsys, "list")[1]
     )
+
+
+def test_a_nested_study_alone_is_not_told_to_be_missing(
+    nested: tuple[Path, dict[str, Any], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home, _, _ = nested
+    shutil.copytree(home / "runs" / "whole", tmp_path / "runs" / "whole")
+    _, out, err = in_home(tmp_path, monkeypatch, capsys, "list")
+    assert out.startswith("whole: nested")
+    assert err == ""
+
+
+def test_another_choice_or_other_outer_folds_never_meet_the_old_figures(
+    nested: tuple[Path, dict[str, Any], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Interrupted before the first fold ends, the line with another rule leaves no pooled figure.
+
+    A manifest of other outer folds is refused before anything is carried out.
+    """
+    home, _, _ = nested
+    shutil.copytree(home / "runs", tmp_path / "runs")
+    (tmp_path / "images").symlink_to(home / "images")
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("study.cli.stages.StudyRun.carry_out", interrupted)
+    assert in_home(tmp_path, monkeypatch, capsys, *LINE)[0] == 130
+    (listed,) = json.loads(in_home(tmp_path, monkeypatch, capsys, "list", "--json")[1])["nested"]
+    assert listed["f_med"] is not None, "nothing was left to do"
+    assert in_home(tmp_path, monkeypatch, capsys, *LINE, "--select", "best")[0] == 130
+    (listed,) = json.loads(in_home(tmp_path, monkeypatch, capsys, "list", "--json")[1])["nested"]
+    assert listed["f_med"] is None
+    status, _, err = in_home(tmp_path, monkeypatch, capsys, "show", "whole")
+    assert status == 2
+    assert "0 of 3 outer folds are finished" in err
+    of_a_fold = Manifest.read(tmp_path / "runs" / "whole-1of3" / "manifest.csv")
+    of_a_fold.write(tmp_path / "runs" / "whole" / "manifest.csv")
+    status, _, err = in_home(tmp_path, monkeypatch, capsys, *LINE)
+    assert status == 2
+    assert "does not hold the outer folds of nested study whole" in err
+
+
+def test_the_cost_is_told_as_it_will_be() -> None:
+    """A time is divided among the folds; a given division is not used, which is said."""
+    whole = NestedStudy(name="whole", command="study run", folds=5, trials=30)
+    (line,) = starting_lines(whole, 0, given_parts=False, shared_time=True)
+    assert "5 whole searches of up to 30 trials" in line
+    assert "each has 1/5 of it" in line
+    assert "times the time" not in line
+    first, second = starting_lines(whole, 2, given_parts=True, shared_time=False)
+    assert "outer folds divide all images anew" in first
+    assert second.endswith("about 5 times the time of one study; 2 of them are done already")
 
 
 def test_python_is_told_the_same(nested: tuple[Path, dict[str, Any], str]) -> None:

@@ -298,6 +298,23 @@ def test_a_folder_that_is_no_export_is_refused(refused: Callable[..., str], tmp_
         assert line.endswith("; `study export NAME` makes one")
 
 
+def test_a_folder_that_cannot_be_looked_at_is_refused(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    """Its name is too long, or it lies in a folder that is closed to this user."""
+    long = "m" * 300
+    expected = f"{long}: cannot be read (File name too long); name a folder of `study export`"
+    assert refused(long, "image.png") == expected
+    if os.name != "posix" or os.geteuid() == 0:
+        return  # nothing is closed to the superuser
+    (tmp_path / "closed").mkdir(mode=0)
+    try:
+        line = refused("closed/model", "image.png")
+    finally:
+        (tmp_path / "closed").chmod(0o755)
+    assert line.startswith("closed/model: cannot be read (Permission denied)")
+
+
 def test_a_network_that_was_exchanged_is_refused(
     refused: Callable[..., str], exported: Path
 ) -> None:

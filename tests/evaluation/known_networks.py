@@ -35,6 +35,11 @@ def all_negative() -> Any:
     return blob_network(-4.0, -0.1)
 
 
+def for_other_images() -> Any:
+    """Return a network that takes images of another size, so that it cannot be evaluated."""
+    return build_network(SMALL, (10, 12, 1))
+
+
 def without_convolution() -> Any:
     layers = [keras.Input((22, 24, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
     return keras.Sequential(layers)

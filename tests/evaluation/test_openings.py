@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from study.report.cautions import cautions
 from study.report.verdict import reading
 from study.summary import document, times_opened
 from study.workspace import StudyFolder
-from tests.evaluation.known_networks import all_negative, all_positive
+from tests.evaluation.known_networks import all_negative, all_positive, for_other_images
 
 # Keras' own code calls NumPy in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
@@ -28,16 +29,27 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 Complete = Callable[[Any, float], int]
 
 
+def metadata_of(folder: StudyFolder, ledger: Ledger) -> dict[str, Any]:
+    """Return an export's metadata as far as a model card reads them."""
+    record = ledger.read()
+    model = final_model(folder, record)
+    described = describe_model(
+        folder, record, model, choose_threshold(parse_rule("0.5"), folder, model)
+    )
+    exported = {"model": "model.keras", "model_digest": model.digest, "formats": {}}
+    exported |= {"warnings": [], "versions": {"export": {}}, "training_images": None}
+    return {**described, **exported}
+
+
 def test_an_evaluation_that_left_no_answer_has_opened_the_test_part(
     study: tuple[StudyFolder, Ledger, Path], complete: Complete
 ) -> None:
     """The record says so, and so do its document, its report and its lines; the next one is 2."""
     folder, ledger, _ = study
-    complete(all_positive(), 0.5)
-    folder.test_predictions.mkdir()  # in the way of what is to be stored
-    with pytest.raises(OSError, match="directory"):
+    number = complete(for_other_images(), 0.5)
+    with pytest.raises(ValueError, match="shape"):
         retest(folder, ledger)
-    folder.test_predictions.rmdir()
+    all_positive().save(folder.model(number))
     record = ledger.read()
     assert (record.retest, record.test_openings, times_opened(record)) == (None, 1, 1)
     found = document(record, report=None)
@@ -63,14 +75,41 @@ def test_a_second_look_that_was_interrupted_counts_in_the_stored_answer(
     complete(all_positive(), 0.5)
     first = retest(folder, ledger)
     assert first is not None
-    folder.test_predictions.unlink()
-    folder.test_predictions.mkdir()  # in the way of what is to be stored
-    with pytest.raises(OSError, match="directory"):
+    whole = folder.model(first["number"]).read_bytes()
+    for_other_images().save(folder.model(first["number"]))
+    with pytest.raises(ValueError, match="shape"):
         retest(folder, ledger, again=True)
+    folder.model(first["number"]).write_bytes(whole)
     assert retest(folder, ledger) == {**first, "uses": 2}
     record = ledger.read()
     assert document(record, report=None)["retest"]["uses"] == 2
     assert "test part used 2 times" in retest_line(record)
+
+
+def test_the_same_network_in_a_new_file_gets_the_stored_answer(
+    study: tuple[StudyFolder, Ledger, Path], complete: Complete
+) -> None:
+    """Trained again from the same seeds it is written anew: that is no reason for another look."""
+    folder, ledger, root = study
+    number = complete(all_positive(), 0.5)
+    first = retest(folder, ledger)
+    assert first is not None
+    time.sleep(1.1)  # the file holds the second in which it was written
+    all_positive().save(folder.model(number))
+    digest = final_model(folder, ledger.read()).digest
+    assert digest != first["model_digest"]
+    hidden = root.rename(root.with_name("away"))
+    assert retest(folder, ledger) == {**first, "model_digest": digest}
+    hidden.rename(root)
+    card = model_card(metadata_of(folder, ledger))
+    assert "Test images, which no training and no choice has seen" in card
+    all_negative().save(folder.model(number))
+    other = retest(folder, ledger)
+    assert other is not None
+    assert (other["uses"], other["number"]) == (2, number)
+    card = model_card(metadata_of(folder, ledger))
+    assert "Test images, which no training has seen" in card
+    assert "The test part has been used 2 times" in card
 
 
 def test_a_retest_of_an_earlier_winner_names_both_and_counts(
@@ -87,18 +126,13 @@ def test_a_retest_of_an_earlier_winner_names_both_and_counts(
     answer = document(record, report=None)["retest"]
     assert (answer["number"], answer["uses"], answer["stale"]) == (first, 1, said)
     assert retest_line(record).endswith(f"test part used 1 time. {said}")
-    model = final_model(folder, record)
-    described = describe_model(
-        folder, record, model, choose_threshold(parse_rule("0.5"), folder, model)
-    )
-    metrics = described["metrics"]
+    metadata = metadata_of(folder, ledger)
+    metrics = metadata["metrics"]
     assert (metrics["retest"], metrics["test_openings"]) == (None, 1)
-    exported = {"model": "model.keras", "model_digest": model.digest, "formats": {}}
-    exported |= {"warnings": [], "versions": {"export": {}}, "training_images": None}
     assert (
         "This network has met no test images, though the test part has been opened 1 time, for "
         "another network or without an answer"
-    ) in model_card({**described, **exported})
+    ) in model_card(metadata)
 
 
 def test_uses_of_a_ledger_that_counted_in_its_answer_only_go_on(

@@ -135,6 +135,21 @@ def test_a_retest_whose_pictures_cannot_be_written_is_stored_and_says_so(
     assert ledger.read().retest == answer
 
 
+def test_a_retest_whose_predictions_cannot_be_written_is_stored_and_says_so(
+    study: tuple[StudyFolder, Ledger, Path], complete: Complete
+) -> None:
+    """As on a full disk: the look is not lost, and is not asked for again."""
+    folder, ledger, _ = study
+    complete(all_positive(), 0.5)
+    folder.test_predictions.mkdir()
+    answer = retest(folder, ledger)
+    assert answer is not None
+    (warning,) = answer["warnings"]
+    assert warning.startswith("The predictions of the test images are not stored: ")
+    assert ledger.read().retest == answer == retest(folder, ledger)
+    assert folder.explanations.is_file()
+
+
 def test_the_test_part_stays_shut_until_another_network_wins(
     study: tuple[StudyFolder, Ledger, Path], complete: Complete
 ) -> None:

@@ -118,8 +118,10 @@ def test_what_is_no_rule_is_refused_with_what_is_allowed(text: str) -> None:
         parse_rule(text)
 
 
-def model(origin: str = SEARCH) -> FinalModel:
-    return FinalModel(path=Path("model.keras"), number=3, origin=origin, digest="0")
+def model(origin: str = SEARCH, *, in_folds: bool = True) -> FinalModel:
+    return FinalModel(
+        path=Path("model.keras"), number=3, origin=origin, digest="0", in_folds=in_folds
+    )
 
 
 def store(path: Path, **arrays: Any) -> None:
@@ -170,6 +172,13 @@ def test_folds_come_before_validation_images_and_all_seeds_count(
     assert described["sensitivity"]["effective_images"] == pytest.approx(12)
     assert any("out-of-fold" in note for note in found.notes)
     assert not any("fewer than" in note for note in found.notes)
+
+
+@pytest.mark.usefixtures("validation", "folds")
+def test_folds_of_an_earlier_answer_do_not_count(folder: StudyFolder) -> None:
+    """As after ``--finalists 0``: the file of before is still there."""
+    found = choose_threshold(parse_rule("max-f-med"), folder, model(in_folds=False))
+    assert found.source == VALIDATION
 
 
 def test_images_that_no_fold_has_scored_do_not_count(folder: StudyFolder) -> None:

@@ -145,7 +145,9 @@ def test_what_does_not_fit_into_a_third_of_the_search_is_left_out_and_said() -> 
     allowed = LARGEST_SHARE * 2_000
     assert found.seconds <= allowed
     assert {0, 7} <= {item.number for item in found.finalists}
-    assert "left out" in found.notes[0]
+    assert not {2, 3, 4, 5} & {item.number for item in found.finalists}
+    said = "Trials 2, 3, 4 and 5 are left out (lowest-ranked first; the best and the reference"
+    assert said in found.notes[0]
     assert plan_of(study(*[trial(k, 10, 0.5) for k in range(100)]), finalists=5).notes == ()
 
 
@@ -159,6 +161,16 @@ def test_the_best_and_the_reference_are_trained_whatever_it_costs() -> None:
     assert "they take about 350 % of it" in found.notes[-1]
     asked = plan_of(record, folds=5)
     assert asked.folds == 5, "whoever asks for folds gets them"
+
+
+def test_fold_seeds_go_one_by_one_and_their_number_is_said() -> None:
+    """The runs of two seeds take the third that is allowed for, those of three do not."""
+    pruned = [trial(k, 10, 0.1, state="pruned") for k in range(2, 70)]
+    record = study(trial(0, 10, 0.1, best_epoch=20), trial(1, 10, 0.9, best_epoch=20), *pruned)
+    found = plan_of(record, fold_seeds=3, folds=5, refit=False)
+    assert (found.fold_seeds, found.folds) == (2, 5)
+    assert found.seconds <= LARGEST_SHARE * 7_000 < 3 / 2 * found.seconds
+    assert "there are 2 fold seeds instead of 3" in found.notes[-1]
 
 
 def test_groups_may_allow_fewer_folds_only() -> None:

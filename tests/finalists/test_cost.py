@@ -17,6 +17,7 @@ from study.finalists.trainings import Stage
 from study.ledger import Ledger
 from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
+from study.report.cautions import OVERRUN
 from study.workspace import StudyFolder
 
 SEARCH = 300.0
@@ -96,21 +97,22 @@ def test_the_least_that_is_trained_is_given_as_the_reason(stage: Stage, spend: S
 
 
 def test_every_training_beyond_the_plan_is_a_reason(stage: Stage, spend: Spend) -> None:
-    """More seeds for the final network, the search's own once more, and earlier answers."""
+    """More seeds for the final network, the search's own once more, losses, earlier answers."""
     again = Task(kind="checkpoint", number=2, epochs=20)
     network = [REFIT, replace(REFIT, attempt=1), replace(REFIT, attempt=2), again]
     for task in RUNS:
         spend(task, 30.0)
     for task, seconds in zip(network, (10.0, 11.0, 12.0, 17.0), strict=True):
         spend(task, seconds)
+    spend(replace(RUNS[0], repeat=1), 3.0)
     spend(replace(RUNS[0], epochs=14), 4.0)
     spend(replace(RUNS[0], number=5), 5.0)
     (said,) = cost_notes(stage, study(), PLAN, network)
-    assert "took 149 s, 50 % of the 300 s" in said
+    assert "took 152 s, 51 % of the 300 s" in said
     assert said.endswith(
         "more than a third: more seeds for the final network took 23 s; training the search's own "
-        "network of the winner once more took 17 s; trainings that were made for an earlier answer "
-        "took 9 s."
+        "network of the winner once more took 17 s; trainings whose results were lost and that "
+        "were made again took 3 s; trainings that were made for an earlier answer took 9 s."
     )
 
 
@@ -118,6 +120,7 @@ def test_trainings_that_were_merely_slow_are_called_so(stage: Stage, spend: Spen
     for task in RUNS:
         spend(task, 40.0)
     (said,) = cost_notes(stage, study(), PLAN, [])
+    assert OVERRUN in said, "by which a report knows it"
     assert said.endswith("more than a third: its trainings were slower than those of the search.")
 
 

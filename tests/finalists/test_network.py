@@ -81,9 +81,15 @@ def test_a_network_that_the_search_no_longer_has_is_trained_once_more(make_searc
     trained = list(study.trained)
     assert study.conclude(finalists=0)["notes"] == final["notes"]
     assert study.trained == trained
+    whole = path.read_bytes()
     path.unlink()
-    assert study.conclude(finalists=0)["notes"] == final["notes"]
+    second = study.conclude(finalists=0)
+    assert second["notes"] == final["notes"]
     assert kinds(study) == ["checkpoint"] * 2
+    assert second["model_digest"] != final["model_digest"]
+    path.write_bytes(whole)  # somebody had a copy
+    assert final_model(study.folder, read_study(study.folder.path)).digest == model.digest
+    assert study.conclude(finalists=0)["model_digest"] == final["model_digest"]
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(LedgerError, match="not the network that the study made"):
         study.conclude(finalists=0)

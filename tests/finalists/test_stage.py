@@ -176,6 +176,23 @@ def test_a_final_network_that_was_tampered_with_is_refused(concluded: Concluded)
     assert without_time(study.conclude()) == without_time(final)
 
 
+def test_a_ledger_without_digests_of_trainings_has_that_of_its_answer(
+    concluded: Concluded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ledgers of earlier versions: the final network is known all the same."""
+    study, final = concluded
+    monkeypatch.setattr(network_module, "_trained_digest", lambda *_: None)
+    model = study.folder.path / final["model"]
+    whole = model.read_bytes()
+    model.write_bytes(whole + b"more")
+    try:
+        with pytest.raises(LedgerError, match="not the network that the study made"):
+            study.conclude()
+    finally:
+        model.write_bytes(whole)
+    assert without_time(study.conclude()) == without_time(final)
+
+
 def test_the_race_is_judged_on_two_folds_whenever_it_is_run(
     concluded: Concluded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,17 +210,22 @@ def test_the_race_is_judged_on_two_folds_whenever_it_is_run(
     assert seen == [{-1, 0, 1}]
 
 
-def test_a_damaged_fold_is_one_line(concluded: Concluded) -> None:
+def test_folds_whose_predictions_are_gone_or_damaged_are_trained_again(
+    concluded: Concluded,
+) -> None:
+    """From the same seeds to the same answer; and once is enough."""
     study, final = concluded
-    number = final["selection"]["finalists"][0]["number"]
-    path = next(study.folder.trial(number).glob("fold-*/out_of_fold.npz"))
-    whole = path.read_bytes()
-    path.write_bytes(whole[:40])
-    try:
-        with pytest.raises(LedgerError, match=r"out_of_fold\.npz: missing or damaged"):
-            study.conclude()
-    finally:
-        path.write_bytes(whole)
+    entries = final["selection"]["finalists"]
+    number = next(item["number"] for item in entries if item["dropped"] is None)
+    gone, torn, *_ = sorted(study.folder.trial(number).glob("fold-*/out_of_fold.npz"))
+    gone.unlink()
+    torn.write_bytes(torn.read_bytes()[:40])
+    for _ in range(2):
+        assert without_time(study.conclude()) == without_time(final)
+        ledger = Ledger.open(study.folder.path)
+        again = [task for task in planned_tasks(ledger.stage(STAGE)) if task.repeat]
+        ledger.close()
+        assert [(task.number, task.repeat) for task in again] == [(number, 1)] * 2
 
 
 def test_without_finalists_the_search_has_the_last_word(make_searched: Make) -> None:
@@ -219,6 +241,18 @@ def test_without_finalists_the_search_has_the_last_word(make_searched: Make) -> 
     assert entry["corrected_f_med"]["from"] == "validation"
     assert entry["cross_validated_f_med"] is None
     assert "No finalists: asked for none (--finalists 0)" in found["notes"][0]
+
+
+def test_folds_that_all_fail_leave_the_search_its_word_and_say_why(make_searched: Make) -> None:
+    study = make_searched()
+    rows = sorted_part(Manifest.read(study.folder.manifest), "train")
+    (study.images / rows[0].path).unlink()
+    found = study.conclude(folds=3)
+    assert found["selection"]["finalists"] == []
+    assert "No finalists: none completed its folds (fold 2 failed: " in found["notes"][0]
+    assert "the dataset has changed, this image" in found["notes"][0]
+    plan = [note for note in found["notes"][1:] if "is not enough all the same" in note]
+    assert plan, "what the plan had to leave out"
 
 
 def test_the_retest_is_of_the_final_network_and_opens_the_test_part_once(
