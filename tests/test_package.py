@@ -55,6 +55,7 @@ def test_the_wheel_holds_only_code_types_page_parts_and_spaces(wheel: zipfile.Zi
             for name in ("page.css", "charts.js", "tabs.js", "table.js", "theme.js")
         ),
         "study/report/assets/nested.html",
+        "study/report/assets/head.html",
         "study/dataset/fetch/mendeley.csv",
         "study/search_spaces/seed.toml",
     }

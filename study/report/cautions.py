@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from study import metrics
 from study.errors import SpaceError
+from study.protocol import Protocol
 from study.records import StudyRecord
 from study.report import words
 from study.report.audit.section import LEVELS, finding_title
@@ -23,6 +25,10 @@ FEW_TRIALS = 20
 """Below this many complete trials, differences between hyperparameters are mostly noise."""
 NOT_AFFORDED = "is not enough all the same"
 """What the finalists' stage says where even the least that it trains costs too much."""
+OVERRUN = "more than a third: "
+"""What it says where the trainings took longer than planned for."""
+GUESSING = 0.5
+"""Highest F_med of a guess: one that says positive with probability p has 2 p (1 - p)."""
 EDGE = 0.05
 """Share of a range next to a bound in which a winner is at the edge of the space."""
 
@@ -42,7 +48,8 @@ def cautions(record: StudyRecord) -> list[Caution]:
     found = [
         *_of_the_data(record),
         *_synthetic(record),
-        *_quick(record),
+        *_cut(record),
+        *_at_the_limit(record),
         *_retest_uses(record),
         *_finalists(record),
         *_validation_part(record),
@@ -61,12 +68,21 @@ def _of_the_data(record: StudyRecord) -> list[Caution]:
     return [
         Caution(
             level=LEVELS[finding["grade"]],
-            title=finding_title(str(finding.get("code"))),
+            title=_finding_title(finding),
             text=str(finding.get("message")),
         )
         for finding in record.audit.get("findings") or []
         if finding.get("grade") in ("error", "warning")
     ]
+
+
+def _finding_title(finding: dict[str, Any]) -> str:
+    """Return a finding's title; that of a shortcut says which, for there may be several."""
+    title = finding_title(str(finding.get("code")))
+    named = re.match(r"(.+?) alone tells? the classes", str(finding.get("message")))
+    if finding.get("code") != "shortcut" or named is None:
+        return title
+    return f"{title}: {named[1][:1].lower()}{named[1][1:]}"
 
 
 def _leak(record: StudyRecord) -> list[Caution]:
@@ -99,15 +115,37 @@ def _synthetic(record: StudyRecord) -> list[Caution]:
     return [Caution(level="warning", title="Synthetic data", text=text)]
 
 
-def _quick(record: StudyRecord) -> list[Caution]:
-    if not record.protocol.quick:
+def is_cut(protocol: Protocol) -> bool:
+    """Tell whether there are fewer epochs, or samples of each, than the full protocol has."""
+    full = Protocol()
+    fewer = protocol.samples_per_epoch < full.samples_per_epoch
+    return protocol.quick or fewer or protocol.epochs < full.epochs
+
+
+def _cut(record: StudyRecord) -> list[Caution]:
+    if not is_cut(record.protocol):
         return []
     text = (
         f"Not the full protocol: at most {words.plural(record.protocol.epochs, 'epoch')} of "
         f"{record.protocol.samples_per_epoch:,} samples. A first look; the order of the trials "
         "may change with the full budget."
     )
-    return [Caution(level="warning", title="Quick budget", text=text)]
+    return [Caution(level="warning", title="Cut budget", text=text)]
+
+
+def _at_the_limit(record: StudyRecord) -> list[Caution]:
+    """Return a caution where the best network's training was ended by the number of epochs."""
+    best = winner(record)
+    if best is None or best.stopped_by != "epochs":
+        return []
+    complete = [trial for trial in record.trials if trial.state == "complete"]
+    cut = sum(trial.stopped_by == "epochs" for trial in complete)
+    text = (
+        f"{cut} of {words.plural(len(complete), 'complete trial')} ended at the epoch limit "
+        f"({record.protocol.epochs:,}), not by patience; bias may be lack of training, and more "
+        "epochs may do what a larger network would."
+    )
+    return [Caution(level="warning", title="Training was cut", text=text)]
 
 
 def _retest_uses(record: StudyRecord) -> list[Caution]:
@@ -139,17 +177,38 @@ def _finalists(record: StudyRecord) -> list[Caution]:
     found = []
     refit = final.get("refit")
     if refit is not None and not refit.get("model"):
-        seeds = words.plural(len(refit.get("attempts") or []), "seed")
+        attempts = refit.get("attempts") or []
+        seeds = words.plural(len(attempts), "seed")
+        crashed = [a for a in attempts if a.get("train_f_med") is None]
+        causes = dict.fromkeys(str(a["cause"]) for a in crashed if a.get("cause"))
+        failed = f" Trainings failed: {'; '.join(causes)}." if causes else ""
         text = (
             f"Trained anew on training and validation, the winner did not learn these images with "
-            f"any of {seeds}. The final network is the search's own, which has not seen the "
-            "validation images and is of one lucky seed."
+            f"any of {seeds}.{failed} The final network is the search's own, which has not seen "
+            "the validation images and is of one lucky seed."
         )
         found.append(Caution(level="warning", title="Final network not retrained", text=text))
+    found += _refit_guesses(refit)
     if notes:
-        level = "warning" if NOT_AFFORDED in notes else "note"
+        dear = NOT_AFFORDED in notes or OVERRUN in notes
+        level = "warning" if dear else "note"
         found.append(Caution(level=level, title="Notes on the finalists", text=notes))
     return found
+
+
+def _refit_guesses(refit: dict[str, Any] | None) -> list[Caution]:
+    """Return a caution where the final network knows its own training images by a guess only."""
+    if not refit or not refit.get("model") or not refit.get("attempts"):
+        return []
+    reached = words.number(refit["attempts"][-1].get("train_f_med"))
+    if reached is None or reached >= GUESSING:
+        return []
+    text = (
+        f"Trained anew, it has F_med {reached:.3f} on augmented samples of its own training "
+        f"images, and guessing reaches {GUESSING:.2f}: it passed only because the folds' networks "
+        "did no better."
+    )
+    return [Caution(level="warning", title="Final network has not learned", text=text)]
 
 
 def _test_part(record: StudyRecord) -> list[Caution]:
@@ -268,7 +327,7 @@ def _skipped(record: StudyRecord) -> list[Caution]:
     skipped = record.dataset.get("skipped") or []
     if not skipped:
         return []
-    text = f"{words.plural(len(skipped), 'file')} could not be used; see The data."
+    text = f"{words.plural(len(skipped), 'file')} could not be used; see Data."
     return [Caution(level="warning", title="Files left out", text=text)]
 
 

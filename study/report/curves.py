@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -21,6 +22,14 @@ class CurveInfo:
     validation: Values
     plain: Values
     best_epoch: int | None
+
+
+def loss_range(values: Sequence[float]) -> str:
+    """Return where the axis of a loss begins: at 0 only if the lowest is under half the highest.
+
+    ``page.js`` asks the same of the values that it fills in.
+    """
+    return "tozero" if values and min(values) < 0.5 * max(values) else "normal"
 
 
 def curve_figure(info: CurveInfo) -> go.Figure:
@@ -53,7 +62,8 @@ def curve_figure(info: CurveInfo) -> go.Figure:
     figure.update_xaxes(spikecolor=AXIS, spikethickness=1, spikedash="solid")
     figure.update_xaxes(unifiedhovertitle_text="Epoch %{x}")
     if info.score == "loss":
-        figure.update_yaxes(rangemode="tozero")
+        found = [value for _, values, _ in lines for value in values if value is not None]
+        figure.update_yaxes(rangemode=loss_range(found), automargin=True)
     else:
         figure.update_yaxes(range=[0, 1.02], dtick=0.25)
     return figure

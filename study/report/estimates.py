@@ -12,9 +12,8 @@ from study.summary import (
     counts,
     estimates,
     is_settled,
-    leader,
     progress,
-    reference,
+    search_role,
     stale_retest,
     winner,
 )
@@ -41,22 +40,11 @@ def three_numbers(record: StudyRecord, trial: TrialRecord) -> list[Estimate]:
             name="Search",
             on="validation, augmented",
             value=words.number(trial.validation_f_med),
-            spread=_decided(record, trial),
+            spread=search_role(record, trial),
         ),
         _corrected(record, found["corrected_f_med"] or {}),
         _cross_validated(record, found["cross_validated_f_med"] or {}),
     ]
-
-
-def _decided(record: StudyRecord, trial: TrialRecord) -> str:
-    """Return what the search's score decided on."""
-    if trial is not winner(record):
-        return "best of its epochs"
-    if not finalists(record):
-        return "chose it: optimistic"
-    # The reference network is a finalist whatever its score.
-    of_reference = trial is reference(record) and trial is not leader(record)
-    return "best of its epochs" if of_reference else "made it a finalist: optimistic"
 
 
 def _corrected(record: StudyRecord, found: dict[str, Any]) -> Estimate:
@@ -137,7 +125,7 @@ def trust(record: StudyRecord) -> list[tuple[str, str]]:
     _, corrected, across = three_numbers(record, best)
     found = [("Search (augmented)", _of_the_search(record))]
     if corrected.value is not None:
-        found.append(("Corrected (plain)", _of_the_corrected(record, "folds" in corrected.on)))
+        found.append(("Corrected (plain)", _of_the_corrected(record, best)))
     if across.value is not None:
         among = words.plural(len(finalists(record)), "finalist")
         text = (
@@ -158,22 +146,27 @@ def _of_the_search(record: StudyRecord) -> str:
     chosen = "became finalists" if finalists(record) else "to take"
     return (
         f"It decided which of {networks:,} networks {chosen}, and which epoch of each, so that it "
-        "is optimistic; the reference network's decided on its epoch alone."
+        "is optimistic; that of the reference network decided on its epoch alone."
     )
 
 
-def _of_the_corrected(record: StudyRecord, folds: bool) -> str:
-    if folds:
+def _of_the_corrected(record: StudyRecord, best: TrialRecord) -> str:
+    corrected = three_numbers(record, best)[1]
+    found = estimates(record, best)["cross_validated_f_med"] or {}
+    error = words.number(found.get("standard_error"))
+    other = "" if error is None else f": the folds' own spread (± {error:.3f}) does"
+    luck = f"its interval holds which groups were at hand, not the luck of training{other}"
+    if "folds" in corrected.on:
         return (
             "The selection among the finalists is repeated on resampled groups and judged on those "
             "left out; it knows no other hospital or device, and the finalists were chosen on "
-            "images that count in it."
+            f"images that count in it; {luck}."
         )
     groups = (record.split.get("parts", {}).get("validation") or {}).get("groups")
     held = "validation groups" if not groups else words.plural(int(groups), "validation group")
     return (
         f"The choice of trial and epoch is repeated on resamples of the {held} and judged on those "
-        "left out; it knows no other hospital or device, and hangs on these few."
+        f"left out; it knows no other hospital or device, and hangs on these few; {luck}."
     )
 
 
@@ -184,6 +177,17 @@ def _of_the_retest(record: StudyRecord) -> str:
     few = "so few groups" if groups is None else words.plural(int(groups), "group")
     of = "Of another network" if stale_retest(record) else "Of this very network"
     return f"{of}, on images that {unseen}; the width of its interval is all that {few} allow."
+
+
+def luck_left_out(record: StudyRecord, trial: TrialRecord) -> bool:
+    """Tell whether the folds' standard error exceeds half the width of the corrected interval.
+
+    That interval resamples groups with the trained networks as they are.
+    """
+    found = estimates(record, trial)
+    error = words.number((found["cross_validated_f_med"] or {}).get("standard_error"))
+    bounds = words.interval(found["corrected_f_med"] or {})
+    return error is not None and bounds is not None and error > (bounds[1] - bounds[0]) / 2
 
 
 def trust_html(record: StudyRecord) -> Markup | None:

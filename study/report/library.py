@@ -210,7 +210,7 @@ def _winner(item: Listed) -> Content:
     if item.winner is None:
         return "no complete trial"
     so_far = "" if item.state == "finished" else " so far"
-    quick = [_mark("quick budget")] if item.quick else []
+    quick = [_mark("cut budget")] if item.quick else []
     return join(f"Trial {item.winner}{so_far}: {item.winner_words}", *quick)
 
 

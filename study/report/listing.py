@@ -14,6 +14,7 @@ from study.files import write_text
 from study.ledger import FILE_NAME, read_study
 from study.records import StudyRecord
 from study.report import words
+from study.report.cautions import is_cut
 from study.report.estimates import three_numbers
 from study.report.verdict import in_words
 from study.summary import counts, progress, winner
@@ -49,6 +50,7 @@ class Listed:
     split: str = ""
     leaking_groups: int = 0
     quick: bool = False
+    """Whether the budget was cut, by ``--quick`` or otherwise."""
     ended: int = 0
     failed: int = 0
     requested: int = 0
@@ -80,7 +82,7 @@ def listed(name: str, record: StudyRecord) -> Listed:
         synthetic=bool(record.dataset.get("synthetic")),
         split=str(record.split.get("kind") or ""),
         leaking_groups=int(record.split.get("leaking_groups") or 0),
-        quick=record.protocol.quick,
+        quick=is_cut(record.protocol),
         ended=state["complete"] + state["pruned"] + state["failed"],
         failed=state["failed"],
         requested=record.requested,

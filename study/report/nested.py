@@ -26,6 +26,7 @@ from study.report.nested_reading import (
     missed,
     openings,
     spread,
+    trials_words,
 )
 from study.report.offline import asset, embedded, page_head
 from study.report.plain_table import plain_table
@@ -34,12 +35,13 @@ from study.report.style import DARK
 from study.report.tables import facts_html
 from study.report.verdict import IntervalInfo, in_words, interval_infos
 
-OF_ALL = ("Synthetic data", "Quick budget", "Few trials", "Positive class")
+OF_ALL = ("Synthetic data", "Cut budget", "Few trials", "Positive class")
 """Titles of cautions that hold for every fold alike."""
 
 OF_A_FOLD = (
     *("The split leaks", "Test part reused", "No finalists", "Final network not retrained"),
-    *("Notes on the finalists", "Unfinished", "Failures"),
+    *("Final network has not learned", "Training was cut", "Notes on the finalists"),
+    *("Unfinished", "Failures"),
 )
 """Titles of cautions that speak of the fold in which they were found."""
 
@@ -120,8 +122,8 @@ def _subject(found: Mapping[str, Any], record: StudyRecord) -> str:
     return (
         f"Nested cross-validation on the dataset “{record.dataset['name']}”: "
         f"{words.plural(len(found['folds']), 'whole search', 'whole searches')} of "
-        f"{words.plural(int(found['trials']), 'trial')}, each judged on an outer fold of groups "
-        "that it never saw. Written "
+        f"{trials_words(found)}, each judged on an outer fold of groups that it never saw. "
+        "Written "
     )
 
 
@@ -239,14 +241,16 @@ def _repeat(found: Mapping[str, Any], record: StudyRecord) -> Markup:
             (name, element("code", str(getattr(record, part).get("digest") or words.DASH)))
             for name, part in keys
         ),
+        ("Digest of the outer folds", element("code", str(found["manifest_digest"]))),
         *((f"Version of {name}", str(version)) for name, version in record.versions.items()),
     ]
     return join(
         element("pre", element("code", found["command"]), tabindex="0"),
         element(
             "p",
-            "The split, the protocol and the search space with its reasons are in the tab "
-            "Provenance of each fold's page.",
+            "The outer fold of each image is in manifest.csv in the folder of this study; the "
+            "split, the protocol and the search space with its reasons are in the tab Provenance "
+            "of each fold's page.",
             class_="aside",
         ),
         facts_html(facts),

@@ -6,8 +6,18 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from study.evaluation.nested import had_a_choice
 from study.records import StudyRecord
 from study.report import words
+
+
+def trials_words(found: Mapping[str, Any]) -> str:
+    """Return how many trials the folds' searches came to, and the plan where it was another."""
+    planned = int(found["trials"])
+    ended = [int(fold["trials_ended"]) for fold in found["folds"]]
+    low, high = min(ended), max(ended)
+    span = words.plural(high, "trial") if low == high else f"{low:,} to {high:,} trials"
+    return span if low == high == planned else f"{span} ({planned:,} planned)"
 
 
 def missed(found: Mapping[str, Any], record: StudyRecord) -> str:
@@ -53,9 +63,10 @@ def above_every_fold(found: Mapping[str, Any]) -> str | None:
     which = "fold" if len(blind) == 1 else "folds"
     none = f" In {which} {', '.join(blind)} the network found one class only." if blind else ""
     return (
-        f"The pooled F_med, {found['f_med']:.3f}, is higher than that of any fold: the folds' "
-        "networks err in opposite directions, and their counts cancel. The mean of the folds, "
-        f"{fmean(values):.3f}, is the fairer figure here.{none}"
+        f"The pooled F_med, {found['f_med']:.3f}, is higher than that of any fold. Either the "
+        "folds' networks err in opposite directions, or the few groups of each fold do so by "
+        "chance. The pooled figure is then too high for one network, the mean of the folds, "
+        f"{fmean(values):.3f}, too low; the truth most likely lies between them.{none}"
     )
 
 
@@ -95,11 +106,15 @@ def openings(found: Mapping[str, Any]) -> str:
 def agreement_words(found: Mapping[str, Any]) -> str:
     """Return whether the folds named the same network, and how far they differ in cost."""
     folds, networks = len(found["folds"]), int(found["agreement"]["networks"])
+    if not had_a_choice(found):
+        return (
+            "A fold with fewer than two complete trials has no choice: whether the folds would "
+            "name the same network cannot be told."
+        )
     if networks == 1:
         return (
-            f"All {folds} folds named the same network: the choice, among "
-            f"{words.plural(int(found['trials']), 'trial')}, did not hang on which lesions were at "
-            "hand."
+            f"All {folds} folds named the same network: the choice, among {trials_words(found)}, "
+            "did not hang on which lesions were at hand."
         )
     costs = [cost for fold in found["folds"] if (cost := words.number(fold["macs"]))]
     ratio = max(costs) / min(costs) if costs else 1.0
@@ -127,14 +142,14 @@ def claim(found: Mapping[str, Any], records: Sequence[StudyRecord]) -> list[str]
         f"cross-validation with {folds} outer folds of whole groups, "
         f"{words.plural(int(found['images']), 'image')} in "
         f"{words.plural(int(found['groups']), 'group')}; in each fold a search of "
-        f"{words.plural(int(found['trials']), 'trial')}{_finalists(records)}.” Never the best "
-        "fold, and none of the searches' own scores.",
+        f"{trials_words(found)}{_finalists(records)}.” Never the best fold, and none of the "
+        "searches' own scores.",
         "The interval holds the chance in which lesions were at hand, not that of the searches: "
         "the folds share most of their training images, and another seed would move the figure, "
         "too.",
-        "For a network to use, run the same line without --outer-folds: it trains on more images, "
-        "so that this figure is, if anything, a little low for it. Its own retest then speaks of "
-        "that very network.",
+        "For a network to use, run the same line without --outer-folds and with another --name: "
+        "it trains on more images, so that this figure is, if anything, a little low for it. Its "
+        "own retest then speaks of that very network.",
         "Nothing here speaks for other hospitals, devices or patients than those of the data.",
     ]
 

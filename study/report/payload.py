@@ -174,4 +174,4 @@ def _diagnosis_numbers(trial: TrialRecord) -> str:
     ratio = words.number(variance.get("loss_ratio")) if isinstance(variance, dict) else None
     if ratio is not None:
         numbers.append(f"validation loss ends at {ratio:.1f} times its minimum")
-    return "; ".join(numbers)
+    return f"{'; '.join(numbers)}." if numbers else ""

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from study.records import TrialRecord
 from study.report import words
+from study.report.cautions import GUESSING
 from study.report.marks import (
     SEARCH_BEST,
     add_selection,
@@ -57,6 +58,17 @@ class RankingInfo:
 
     bars: list[RankingBar]
     scored: int
+    extra: int = 0
+    """Of the bars, those of winner and reference that are not among the best."""
+
+    @property
+    def which(self) -> str:
+        """Which trials are drawn, in words."""
+        best, trials = len(self.bars) - self.extra, words.plural(self.scored, "trial")
+        if best == self.scored:
+            return f"all {trials} with a score"
+        added = [bar.callout for bar in self.bars[best:]]
+        return " and the ".join([f"the best {best:,} of {trials} with a score", *added])
 
 
 def ranking_info(evidence: Evidence, *, most: int) -> RankingInfo:
@@ -68,8 +80,12 @@ def ranking_info(evidence: Evidence, *, most: int) -> RankingInfo:
         if best_so_far(trial) is not None and trial.state != "failed"
     ]
     names = callouts(record)
-    shown = scored[:most] + [trial for trial in scored[most:] if trial.number in names]
-    return RankingInfo(bars=[_bar(evidence, trial, names) for trial in shown], scored=len(scored))
+    extra = [trial for trial in scored[most:] if trial.number in names]
+    return RankingInfo(
+        bars=[_bar(evidence, trial, names) for trial in scored[:most] + extra],
+        scored=len(scored),
+        extra=len(extra),
+    )
 
 
 def _bar(evidence: Evidence, trial: TrialRecord, names: dict[int, str]) -> RankingBar:
@@ -121,10 +137,26 @@ def ranking_figure(info: RankingInfo) -> go.Figure:
     figure.update_xaxes(categoryorder="array", categoryarray=names, autotickangles=[0, 90])
     figure.update_xaxes(nticks=24, automargin=True)
     figure.update_xaxes(range=[-0.6, max(len(names), 6) - 0.4])
+    _add_guessing(figure)
     figure.update_yaxes(range=[0, 1.24], tickvals=[0, 0.25, 0.5, 0.75, 1])
     figure.update_layout(barmode="overlay", bargap=0.18, hovermode="closest")
     figure.update_layout(legend=LEGEND, showlegend=True)
     return figure
+
+
+def _add_guessing(figure: go.Figure) -> None:
+    """Draw the highest F_med of a guess as a thin line across all bars."""
+    figure.add_shape(
+        type="line",
+        x0=0,
+        x1=1,
+        xref="paper",
+        y0=GUESSING,
+        y1=GUESSING,
+        line={"color": INK, "width": 1, "dash": "dot"},
+        name="guessing",
+        showlegend=True,
+    )
 
 
 def _add_callouts(figure: go.Figure, info: RankingInfo) -> None:

@@ -16,6 +16,16 @@ from study.report.markup import Content, Markup, element, join
 from study.summary import best_so_far, ranked, repeats
 from study.text import neutral
 
+NOT_ON_PAPER = {
+    "validation_f_med_smooth",
+    "padding",
+    "patience",
+    "stopped_by",
+    "attempts",
+    "seed",
+}
+"""Keys of columns that are left out on paper, where the others have room to be read."""
+
 ROWS = 100
 """Rows that the page holds as HTML, for printing and where no script runs."""
 
@@ -188,6 +198,7 @@ def table_data(info: TableInfo) -> list[dict[str, Any]]:
             "group": column.group,
             "numeric": column.numeric,
             "constant": constant,
+            "screen": column.key in NOT_ON_PAPER,
             "text": texts,
         }
         numbers = [words.number(value) for value in values]
@@ -214,11 +225,22 @@ def table_html(info: TableInfo, *, roles: Mapping[int, Sequence[str]]) -> Markup
     ]
     return element(
         "table",
-        element("caption", "All trials, best first", class_="hidden"),
+        element("caption", "All trials, best first", _left_out(info), class_="hidden"),
         element("thead", _groups(info), _headings(info)),
         element("tbody", *body),
         id="trials-table",
     )
+
+
+def _left_out(info: TableInfo) -> Markup | None:
+    """Return what the caption adds on paper."""
+    names = [
+        column.label
+        for column, constant in zip(info.columns, info.constant, strict=True)
+        if column.key in NOT_ON_PAPER and not constant
+    ]
+    said = f". Left out on paper: {', '.join(names)}; all columns: trials.csv"
+    return element("span", said, class_="paper") if names else None
 
 
 def _cell(info: TableInfo, index: int, row: int) -> Markup:
@@ -226,9 +248,13 @@ def _cell(info: TableInfo, index: int, row: int) -> Markup:
     content: Content = text
     if column.key == "number":
         content = element("a", text, href=f"#trial-{text}")
-    kind = "n" if column.numeric else None
-    kind = " ".join(filter(None, [kind, "constant" if info.constant[index] else None])) or None
-    return element("td", content, class_=kind)
+    return element("td", content, class_=_kind(column, constant=info.constant[index]))
+
+
+def _kind(column: Column, *, constant: bool) -> str | None:
+    """Return the classes of a cell or heading: ``table.js`` gives its cells the same."""
+    kinds = {"n": column.numeric, "constant": constant, "screen": column.key in NOT_ON_PAPER}
+    return " ".join(name for name, holds in kinds.items() if holds) or None
 
 
 def _groups(info: TableInfo) -> Markup:
@@ -262,7 +288,7 @@ def _headings(info: TableInfo) -> Markup:
             aria_sort="ascending" if column.key == "rank" else "none",
             data_key=column.key,
             data_first="descending" if column.highest_first else "ascending",
-            class_=" ".join(filter(None, ["n" * column.numeric, "constant" * constant])) or None,
+            class_=_kind(column, constant=constant),
         )
         for column, constant in zip(info.columns, info.constant, strict=True)
     ]

@@ -51,11 +51,13 @@ def diagnose(
     validation: GroupCounts,
     seed: int,
     target: float = 0.90,
+    cut: bool = False,
 ) -> dict[str, Any]:
     """Return the diagnosis of one trial, as plain values for JSON.
 
     The history's columns are (epochs,), ``best`` counts epochs from 0; ``train`` and
-    ``validation`` are the counts on the probe and on the augmented validation set at that epoch.
+    ``validation`` are the counts on the probe and on the augmented validation set at that epoch;
+    ``cut`` says that the run ended at the largest number of epochs, not by itself.
 
     Bias compares how far the run's highest training F_med stays below ``target`` with the
     standard error of the training F_med; variance compares the gap of training and validation
@@ -84,7 +86,7 @@ def diagnose(
         "standard_error": gap_error,
         "best_train_f_med": bias["best_train_f_med"],
         "target": target,
-        "advice": _advice(bias, variance, ends_at_best=best == len(train_f_med) - 1),
+        "advice": _advice(bias, variance, cut=cut, ends_at_best=best == len(train_f_med) - 1),
     }
 
 
@@ -197,24 +199,26 @@ def _kind(bias: str, variance: str) -> str:
     return " and ".join(found) or "balanced"
 
 
-def _advice(bias: dict[str, Any], variance: dict[str, Any], *, ends_at_best: bool) -> list[str]:
-    """Return what to try next, in sentences that name the hyperparameters."""
+def _advice(
+    bias: dict[str, Any], variance: dict[str, Any], *, cut: bool, ends_at_best: bool
+) -> list[str]:
+    """Return what to try next, in sentences that name the hyperparameters as the page does."""
     biased = bias["verdict"] in ("clear", "likely")
     varies = variance["verdict"] in ("clear", "likely")
     advice = []
     if biased:
+        if cut or ends_at_best:
+            ended = "The run ended at its largest number of epochs, not by patience"
+            ended = ended if cut else "The best epoch was the last"
+            advice.append(f"{ended}: more epochs may do what a larger network would.")
         advice.append(
-            "Training F_med stays below the target: try more filters, a larger filter_size or a "
-            "wider dense_width."
+            "Training F_med stays below the target: try more filters, a larger filter size or a "
+            "larger dense width."
         )
-        if ends_at_best:
-            advice.append(
-                "The best epoch was the last: more epochs may do what a larger network would."
-            )
     if varies:
         advice.append(
-            "Validation falls behind training: try fewer filters, a smaller filter_size, a "
-            "narrower dense_width or more dropout."
+            "Validation falls behind training: try fewer filters, a smaller filter size, a "
+            "smaller dense width or more dropout."
         )
     if biased and varies:
         advice.append(
@@ -224,12 +228,12 @@ def _advice(bias: dict[str, Any], variance: dict[str, Any], *, ends_at_best: boo
     if bias["verdict"] == "within the noise":
         advice.append(
             f"Training F_med is below the target by {_against(bias['shortfall'], bias)}: repeat "
-            "with other seeds before making filters or dense_width larger."
+            "with other seeds before raising filters or dense width."
         )
     if variance["verdict"] == "within the noise":
         advice.append(
             f"The gap to validation is {_against(variance['gap'], variance)}: more validation "
-            "groups or folds would tell; leave filters, dense_width and dropout as they are."
+            "groups or folds would tell; leave filters, dense width and dropout as they are."
         )
     return advice or ["Neither bias nor variance shows: no hyperparameter asks to be changed."]
 

@@ -178,5 +178,6 @@ def _result(
             validation=augmented.counts(evaluation.correct[augmented.name][best]),
             seed=derive(seed, "diagnosis"),
             target=protocol.target_f_med,
+            cut=stopped_by == "epochs",
         ),
     )

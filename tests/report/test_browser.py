@@ -194,6 +194,19 @@ def test_a_narrow_page_does_not_scroll_sideways(seen: Any, key: str) -> None:
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_row_of_tabs_that_is_cut_fades_there(seen: Any) -> None:
+    """At 400 pixels more follow to the right of the first tab and before the last, none at 1280."""
+    tabs = seen.page.locator("nav .tabs")
+    seen.open(KEYS[0])
+    seen.page.wait_for_function("!/cut/.test(document.querySelector('nav .tabs').className)")
+    assert tabs.evaluate("one => getComputedStyle(one).maskImage") == "none"
+    seen.page.set_viewport_size({"width": 400, "height": 800})
+    for key, side in ((KEYS[0], "cut-right"), (KEYS[-1], "cut-left")):
+        seen.open(key)
+        seen.page.wait_for_selector(f"nav .tabs.{side}")
+        assert "gradient" in tabs.evaluate("one => getComputedStyle(one).maskImage")
+
+
 def test_long_names_do_not_widen_a_narrow_page(
     visit_report: Open, record: StudyRecord, on_disk: Build
 ) -> None:

@@ -74,7 +74,8 @@ def test_nothing_is_wider_than_the_paper(visit_report: Open, finished: Any) -> N
     assert sheet.evaluate("document.documentElement.scrollWidth") <= PAPER
     wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length"
     assert sheet.locator(".scroll, pre").evaluate_all(wide) == 0
-    assert folds.count() == 0
+    kept = sheet.locator(".worth + details:not([open])")
+    assert folds.count() == kept.count() == 1  # said once, under the held-out test
     sheet.emulate_media(media="screen")
     sheet.wait_for_selector("html:not(.printing)")
     assert folds.count() == closed > 0
@@ -86,3 +87,40 @@ def test_headings_of_the_table_stand_on_every_sheet(visit_report: Open, finished
     print_it(sheet)
     display = "all => all.map(one => getComputedStyle(one).display)"
     assert set(sheet.locator("#trials-table th button").evaluate_all(display)) == {"contents"}
+
+
+def test_the_table_is_legible_on_paper(visit_report: Open, finished: Any) -> None:
+    """At least 7 points; columns that few read make room, and the page says which."""
+    sheet = visit_report(finished, width=PAPER).page
+    told = sheet.locator("#trials-table caption")
+    assert told.locator(".paper").evaluate("one => getComputedStyle(one).display") == "none"
+    print_it(sheet)
+    sizes = sheet.locator("#trials-table td").evaluate_all(
+        "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
+    )
+    assert min(sizes) >= 7 / 0.75 - 0.01
+    for key in ("validation_f_med_smooth", "stopped_by", "attempts", "seed"):
+        assert not sheet.locator(f'th[data-key="{key}"]').is_visible()
+    seen = sheet.locator("#trials-table thead tr:last-child th:visible").count()
+    assert sheet.locator("#trials-table tbody tr").first.locator("td:visible").count() == seen
+    said = told.inner_text()
+    assert "Left out on paper: Valid. smooth, Padding, Stopped by, Attempts, Seed;" in said
+    assert said.endswith("all columns: trials.csv")
+
+
+def test_a_picture_and_its_caption_stay_together_on_paper(
+    visit_report: Open, finished: Any
+) -> None:
+    """Chromium would break a grid between them."""
+    sheet = visit_report(finished, width=PAPER).page
+    sheet.evaluate(
+        """document.querySelector('#content').insertAdjacentHTML('beforeend', `<ul class="gallery">
+        <li><figure><div class="views"><img width=9 height=9></div></figure></li></ul>`)"""
+    )
+    style = "one => [getComputedStyle(one).display, getComputedStyle(one).breakInside]"
+    assert sheet.locator(".gallery").last.evaluate(style)[0] == "grid"
+    print_it(sheet)
+    assert sheet.locator(".gallery").last.evaluate(style)[0] == "block"
+    assert sheet.locator(".gallery li").last.evaluate(style) == ["inline-block", "avoid"]
+    facts = sheet.locator(".details > div").first
+    assert facts.evaluate(style)[1] == "avoid"

@@ -209,3 +209,23 @@ def test_of_many_trials_the_table_lists_a_hundred_at_a_time(
     seen.page.click('#trials-table tr[data-trial="619"] a')
     seen.page.wait_for_url("**#trial-619")
     assert seen.page.input_value("#choice") == "619"
+
+
+def test_the_axis_of_the_loss_goes_to_zero_where_the_loss_does(seen: Any) -> None:
+    """As ``curves.loss_range`` has it; a loss that hardly moves is drawn close up."""
+    seen.page.goto(seen.file.as_uri() + "#trial-4")
+    chart = "document.querySelector('[data-score=loss]')"
+    for numbers, begins in (([0.7, 0.2], "tozero"), ([0.698, 0.691], "normal")):
+        seen.page.evaluate(
+            f"""() => {{
+            const place = page.data.numbers.indexOf(4), curves = page.data.curves[place];
+            for (const view of ["train", "validation", "validation_plain"]) {{
+              curves[view + "_loss"] = {numbers};
+            }}
+            curves.epochs = 2;
+            document.querySelector("[data-line]").click();
+            }}"""
+        )
+        assert seen.page.evaluate(f"{chart}.layout.yaxis.rangemode") == begins
+        low = seen.page.evaluate(f"{chart}._fullLayout.yaxis.range[0]")
+        assert (low == 0) is (begins == "tozero")

@@ -11,7 +11,9 @@ import pytest
 from study.finalists.choose import FinalistSettings, plan_finalists
 from study.protocol import Protocol
 from study.records import StudyRecord, TrialRecord
-from study.report.cautions import Caution, cautions
+from study.report.cautions import OVERRUN, Caution, cautions
+from study.report.listing import listed
+from study.summary import winner
 from study.variant import REFERENCE, REFERENCE_SGD, Variant
 from tests.report.drawn_study import AUDIT
 
@@ -141,7 +143,9 @@ def test_a_final_network_that_did_not_learn_is_a_warning(
     title = "Final network not retrained"
     (caution,) = found(settled(record, reached=(0.2, None, 0.7)), title)
     assert caution.level == "warning"
-    assert "any of 3 seeds" in caution.text
+    assert "any of 3 seeds. Trainings failed: " in caution.text
+    (whole,) = found(settled(record, reached=(0.2, 0.7)), title)
+    assert "any of 2 seeds. The final network" in whole.text
     assert not found(settled(record), title)
     assert not found(settled(record, refit=False), title)
 
@@ -161,6 +165,9 @@ def test_folds_that_could_not_be_afforded_are_a_warning_other_limits_a_note(
     assert caution.level == "note"
     assert "3 folds instead of 5" in caution.text
     assert not found(settled(record), title)
+    spent = f"Folds and final network took 150 s, {OVERRUN}its trainings were slower."
+    (caution,) = found(settled(record, notes=(spent,)), title)
+    assert caution.level == "warning"
 
 
 def test_an_outdated_choice_gives_no_caution(
@@ -189,10 +196,10 @@ def test_a_leaking_split_is_said_first(record: StudyRecord) -> None:
 
 
 def test_cautions_name_what_holds(record: StudyRecord) -> None:
-    """Synthetic data, a quick budget, few trials, a reused or small test part, skipped files."""
+    """Synthetic data, a cut budget, few trials, a reused or small test part, skipped files."""
     told = titles(record)
     assert {"Small test part", "Few trials", "Failures", "Positive class"} <= set(told)
-    assert not {"Synthetic data", "Quick budget", "The split leaks", "Unfinished"} & set(told)
+    assert not {"Synthetic data", "Cut budget", "The split leaks", "Unfinished"} & set(told)
     changed = replace(
         record,
         protocol=Protocol(quick=True, epochs=15),
@@ -201,7 +208,7 @@ def test_cautions_name_what_holds(record: StudyRecord) -> None:
         requested=100,
     )
     assert {
-        *("Synthetic data", "Quick budget", "Test part reused", "Files left out", "Unfinished")
+        *("Synthetic data", "Cut budget", "Test part reused", "Files left out", "Unfinished")
     } <= set(titles(changed))
 
 
@@ -217,3 +224,63 @@ def test_the_audit_heads_the_page(record: StudyRecord) -> None:
     assert "Groups by content" not in said
     sound = replace(record, audit={**AUDIT, "findings": []})
     assert "Small test part" not in titles(sound)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cut"),
+    [
+        ({}, False),
+        ({"epochs": 999}, True),
+        ({"samples_per_epoch": 9_999}, True),
+        ({"epochs": 2_000, "samples_per_epoch": 20_000}, False),
+        ({"quick": True}, True),
+    ],
+)
+def test_fewer_epochs_or_samples_than_the_full_protocol_are_a_cut_budget(
+    changes: dict[str, Any], cut: bool, record: StudyRecord
+) -> None:
+    """However it was asked for, here and in the list of all studies."""
+    study = replace(record, protocol=Protocol(**changes))
+    assert bool(found(study, "Cut budget")) is cut
+    assert listed("it", study).quick is cut
+
+
+def test_a_winner_whose_training_was_ended_by_the_number_of_epochs_is_a_warning(
+    record: StudyRecord,
+) -> None:
+    title = "Training was cut"
+    assert not found(record, title)
+    best = winner(record)
+    trials = [
+        replace(trial, stopped_by="epochs") if trial in (best, record.trials[0]) else trial
+        for trial in record.trials
+    ]
+    (caution,) = found(replace(record, trials=trials), title)
+    assert "2 of 10 complete trials ended at the epoch limit (1,000), not by" in caution.text
+
+
+def test_a_final_network_that_guesses_on_its_own_images_is_a_warning(
+    record: StudyRecord, settled: Callable[..., StudyRecord]
+) -> None:
+    study, title = settled(record), "Final network has not learned"
+    assert not found(study, title)
+    final = study.final or {}
+    refit = {**final["refit"], "needed": 0.4, "attempts": [{"train_f_med": 0.489}]}
+    (caution,) = found(replace(study, final={**final, "refit": refit}), title)
+    assert caution.level == "warning"
+    assert "F_med 0.489 on augmented samples of its own training images" in caution.text
+
+
+def test_each_shortcut_is_named_in_its_title(record: StudyRecord) -> None:
+    messages = (
+        "Width and height alone tell the classes apart with F_med 0.82.",
+        "The size of the file alone tells the classes apart with F_med 0.81.",
+        "Something else.",
+    )
+    findings = [{"grade": "warning", "code": "shortcut", "message": said} for said in messages]
+    told = titles(replace(record, audit={"findings": findings}))
+    assert told[:3] == [
+        "Shortcut: width and height",
+        "Shortcut: the size of the file",
+        "Shortcut",
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from study.cli.progress import final_lines
 from study.records import StudyRecord
 from study.report.cards import network_cards, retest_card
 from study.report.estimates import numbers_html, sentence, three_numbers, trust
@@ -142,6 +143,8 @@ def test_a_search_score_is_called_optimistic_where_it_decided_something(
 
     final = named.final or {}
     assert said(named, final["winner"]) == "made it a finalist: optimistic"
+    (line,) = [text for text in final_lines(named) if text.startswith("Of the winner")]
+    assert "(augmented images, made it a finalist: optimistic)" in line
     assert said(named, final["reference"]) == "best of its epochs"
     conservative = replace(named, final={**final, "winner": final["reference"]})
     assert said(conservative, final["reference"]) == "best of its epochs"

@@ -112,7 +112,7 @@ def test_what_is_missing_is_said(places: tuple[Path, Path], record: StudyRecord)
 
 
 def test_weak_scores_are_marked(places: tuple[Path, Path], record: StudyRecord) -> None:
-    """A leaking split, drawn images, a quick budget, another trial's retest, a reused test part."""
+    """A leaking split, drawn images, a cut budget, another trial's retest, a reused test part."""
     weak = replace(
         record,
         split={**record.split, "kind": "random", "leaking_groups": 38},
@@ -123,7 +123,7 @@ def test_weak_scores_are_marked(places: tuple[Path, Path], record: StudyRecord) 
     write_ledger(places[0], "weak", weak)
     write_ledger(places[0], "strong", record)
     html = index(places)
-    marks = ("leaks", "synthetic", "quick budget", "of trial 99", "test part used 3 times")
+    marks = ("leaks", "synthetic", "cut budget", "of trial 99", "test part used 3 times")
     assert [mark in row(html, "weak") for mark in marks] == [True] * 5
     assert [mark in row(html, "strong") for mark in marks] == [False] * 5
 

@@ -15,6 +15,7 @@ from study.errors import LedgerError
 from study.evaluation.nested import (
     NestedStudy,
     agreement,
+    nested_listing,
     note_nested,
     pool_retests,
     pooled,
@@ -22,13 +23,20 @@ from study.evaluation.nested import (
 )
 from study.records import StudyRecord
 from study.report.nested import nested_cautions, write_nested
-from study.report.nested_reading import above_every_fold, openings
+from study.report.nested_reading import above_every_fold, agreement_words, openings
 from study.workspace import StudyFolder, study_folder
 from tests.report.drawn_study import RETEST, make_record, make_trial
 from tests.report.written import EVIL
 
 FRAMES = 5
-WHOLE = NestedStudy(name="whole", command="study run --outer-folds 3", folds=3, trials=4)
+WHOLE = NestedStudy(
+    name="whole",
+    command="study run --outer-folds 3",
+    folds=3,
+    trials=4,
+    settings={"finalists": 5, "rule": "one-se"},
+    manifest_digest="c3" * 32,
+)
 
 Right = tuple[float, float]
 """Share of the images called rightly of the positive and of the negative class."""
@@ -121,6 +129,25 @@ def test_networks_that_differ_are_set_beside_each_other(
     assert "Blocks" not in table[: table.index("The same in every fold")]
 
 
+def test_the_trials_that_were_run_are_told_beside_those_planned(
+    folds: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A time limit ends searches early: a paper must not say that they had all their trials."""
+    found, records = folds()
+    for fold, ended in zip(found["folds"], (3, 2, 3), strict=True):
+        fold["trials_ended"] = ended
+    page = page_of(found, records, tmp_path)
+    assert "3 whole searches of 2 to 3 trials (4 planned), each judged" in page
+    assert "in each fold a search of 2 to 3 trials (4 planned)" in page
+    assert "the choice, among 2 to 3 trials (4 planned), did not" in page
+
+
+def test_one_complete_trial_is_no_choice_to_agree_on(folds: Callable[..., Any]) -> None:
+    found, _ = folds()
+    found["folds"][1]["trials_complete"] = 1
+    assert "named" not in agreement_words(found)
+
+
 def test_agreement_is_on_values() -> None:
     found = agreement([{"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 1, "b": "x"}])
     assert found == {"networks": 2, "same": {"a": 1}, "differing": {"b": ["x", "y", "x"]}}
@@ -140,6 +167,7 @@ def test_counts_that_cancel_over_the_folds_are_told(folds: Callable[..., Any]) -
     said = above_every_fold(found)
     assert said is not None
     assert "In folds 1, 2, 3 the network found one class only." in said
+    assert "too low; the truth most likely lies between" in said
     assert "Pooled above every fold" in [item.title for item in nested_cautions(found, records)]
     assert above_every_fold(folds_that_agree(found)) is None
 
@@ -188,18 +216,76 @@ def test_what_was_noted_is_read_again(tmp_path: Path) -> None:
     assert read_nested(tmp_path, "other") is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"command": "x", "outer_folds": Infinity, "trials": 4}',
+        '{"command": "x", "outer_folds": 1000000000, "trials": 4}',
+        '{"command": "x", "outer_folds": 3, "trials": 4, "settings": 5}',
+        '{"command": "x", "outer_folds": 3, "trials": 4, "f_med": 0.5, "intervals": 5}',
+        '{"command": "x", "outer_folds": 3, "trials": 4, "f_med": "a", "intervals": '
+        '{"f_med": [0, 1]}}',
+    ],
+)
+def test_a_record_of_odd_values_is_damaged(tmp_path: Path, text: str) -> None:
+    """The list says so and goes on; who asks for the study is told what to do."""
+    note_nested(tmp_path, WHOLE)
+    (tmp_path / "whole" / "nested.json").write_text(text)
+    (row,) = nested_listing(tmp_path)
+    assert row["studies"] == []
+    with pytest.raises(LedgerError, match="empty or damaged; remove it"):
+        read_nested(tmp_path, "whole")
+
+
+@pytest.mark.parametrize("torn", [True, False])
+def test_predictions_that_are_torn_or_of_unequal_length_are_told(
+    folds: Callable[..., Any], tmp_path: Path, torn: bool
+) -> None:
+    _, records = folds()
+    folders = [study_folder(tmp_path / "runs", name) for name in WHOLE.studies]
+    place = folders[1].test_predictions
+    if torn:
+        place.write_bytes(place.read_bytes()[:-40])
+    else:
+        with np.load(place) as stored:
+            arrays = dict(stored)
+        np.savez(place, **(arrays | {"label": arrays["label"][1:]}))
+    with pytest.raises(LedgerError, match=r"missing or damaged; `study retest whole-2of3 --again`"):
+        pool_retests(folders, records)
+
+
 def test_folds_that_are_not_finished_have_no_pooled_figure(
     folds: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """A retest of an earlier winner does not count, nor fewer trials than were asked for."""
+    """Half redone, one procedure and another never make one figure."""
     _, records = folds()
-    best = [max(item.trials, key=lambda trial: trial.validation_f_med or 0) for item in records]
-    settled = [
-        replace(item, retest={**(item.retest or {}), "number": trial.number})
-        for item, trial in zip(records, best, strict=True)
-    ]
+    settled = []
+    for item in records:
+        best = max(item.trials, key=lambda trial: trial.validation_f_med or 0)
+        retest = {**(item.retest or {}), "number": best.number, "model_digest": "aa"}
+        final = {
+            "winner": best.number,
+            "complete": 4,
+            "requested": 4,
+            "settings": dict(WHOLE.settings),
+            "model_digest": "aa",
+        }
+        settled.append(replace(item, retest=retest, final=final))
     assert pooled(tmp_path / "runs", WHOLE, settled)["images"] == 120
-    shorter = [*settled[:2], replace(settled[2], requested=3)]
-    for unfinished in (settled[:2], shorter):
+    last = settled[2]
+    other = make_trial(9)
+    for change in (
+        {"retest": None},
+        {"retest": {**(last.retest or {}), "number": 9}},
+        {"retest": {**(last.retest or {}), "model_digest": "bb"}},
+        {"final": None},
+        {"final": {**(last.final or {}), "requested": 3}},
+        {"final": {**(last.final or {}), "settings": {"finalists": 5, "rule": "best"}}},
+        {"trials": [*last.trials, other]},
+    ):
+        unfinished = [*settled[:2], replace(last, **change)]
         with pytest.raises(LedgerError, match=r"2 of 3 outer folds are finished.*--outer-folds 3"):
             pooled(tmp_path / "runs", WHOLE, unfinished)
+    with pytest.raises(LedgerError, match="2 of 3 outer folds"):
+        pooled(tmp_path / "runs", WHOLE, settled[:2])

@@ -43,6 +43,7 @@ def test_the_ranking_shows_scored_trials_best_first(
 ) -> None:
     """Bars follow the ranking; the winner and the reference are named; a failed one has no bar."""
     info = ranking_info(evidence_of(record), most=100)
+    assert info.which == "all 11 trials with a score"
     best = winner(record)
     assert best is not None
     assert [bar.number for bar in info.bars] == [t.number for t in ranked(record)][:-1]
@@ -59,6 +60,7 @@ def test_of_many_trials_the_best_are_drawn_and_the_reference(
     last = replace(record.trials[0], validation_f_med=0.01)
     trials = [last, *record.trials[1:]]
     info = ranking_info(evidence_of(replace(record, trials=trials)), most=3)
+    assert info.which == "the best 3 of 11 trials with a score and the reference"
     assert [bar.number for bar in info.bars][-1] == 0
     assert len(info.bars) == 4
     assert info.scored == 11
@@ -81,6 +83,15 @@ def test_a_bar_has_an_interval_where_its_counts_are_whole(
     low, high = bounds[1] or (0, 0)
     assert 0.5 < low < 0.8 < high < 1
     assert bounds[2] is bounds[3] is bounds[4] is None
+
+
+def test_what_guessing_reaches_is_a_line_and_pruned_trials_are_not_counted_as_complete(
+    record: StudyRecord, evidence_of: MakeEvidence
+) -> None:
+    evidence = evidence_of(record)
+    (line,) = ranking_figure(ranking_info(evidence, most=9)).layout.shapes
+    assert (line.y0, line.y1, line.name) == (0.5, 0.5, "guessing")
+    assert "; 1 more was ended early for standing below" in ranking.section(evidence).shows
 
 
 def test_it_says_how_many_trials_cannot_be_told_from_the_best(

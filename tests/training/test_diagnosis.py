@@ -211,6 +211,12 @@ def test_bias_at_a_run_that_was_best_in_its_last_epoch_asks_for_more_epochs_too(
     assert "more epochs" in " ".join(advice)
 
 
+def test_bias_of_a_run_that_was_cut_asks_for_more_epochs_before_more_filters():
+    advice = verdicts(counts(0.7), counts(0.7), cut=True)["advice"]
+    assert "more epochs" in advice[0]
+    assert "more filters" in advice[1]
+
+
 def test_a_run_of_one_epoch_can_be_diagnosed():
     result = verdicts(
         counts(0.6),

@@ -46,7 +46,8 @@ const page = (() => {
   // The class gives the page the width of the paper, at which the figures are drawn anew.
   function onPrint(redraw) {
     const turn = (on) => {
-      if (on && !printing) folds = [...document.querySelectorAll("details:not([open])")];
+      // The card of the retest keeps its fold shut: the tab of the held-out test says the same.
+      if (on && !printing) folds = [...document.querySelectorAll("details:not([open]):not(.worth + details)")];
       printing = on;
       for (const fold of folds) fold.open = on;
       root.classList.toggle("printing", on);

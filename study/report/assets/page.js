@@ -58,7 +58,13 @@
     best.visible = curves.best !== null && values > 0;
     best.x0 = best.x1 = curves.best;
     if (score === "loss") Object.assign(figure.layout.yaxis, themed(data.loss_axis));
-    if (score === "loss") delete figure.layout.yaxis.range, delete figure.layout.yaxis.dtick;
+    if (score === "loss") {
+      const all = figure.data.flatMap((line) => line.y ?? []).filter((value) => value !== null);
+      const [least, most] = all.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+      figure.layout.yaxis.rangemode = least < 0.5 * most ? "tozero" : "normal";
+      delete figure.layout.yaxis.range;
+      delete figure.layout.yaxis.dtick;
+    }
     if (values === 0) {
       figure.layout.xaxis.range = [0, 10];
       figure.layout.yaxis.range = [0, 1.02];

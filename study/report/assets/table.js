@@ -37,7 +37,8 @@ const trialTable = (data, { keep, kept, onOverlay, overlaid, most }) => {
     found.firstChild.append(box);
     data.columns.forEach((column) => {
       const cell = document.createElement("td");
-      cell.className = [column.numeric ? "n" : "", column.constant ? "constant" : ""].join(" ").trim();
+      cell.className = [column.numeric && "n", column.constant && "constant", column.screen && "screen"]
+        .filter(Boolean).join(" ");
       if (column.key === "number") {
         const link = document.createElement("a");
         link.href = `#trial-${number}`;

@@ -46,6 +46,15 @@ const tabs = (() => {
     return trial ? Number(trial[1]) : null;
   }
 
+  // An edge of the row fades where more of it lies beyond.
+  const row = document.querySelector("nav .tabs");
+  const fade = () => {
+    row.classList.toggle("cut-left", row.scrollLeft > 1);
+    row.classList.toggle("cut-right", row.scrollLeft + row.clientWidth < row.scrollWidth - 1);
+  };
+  row.addEventListener("scroll", fade, { passive: true });
+  new ResizeObserver(fade).observe(row);
+
   addEventListener("beforeprint", () => document.body.classList.remove("tabbed"));
   addEventListener("afterprint", () => document.body.classList.add("tabbed"));
   follow(); // before the data and the charts are there, so that nothing moves when they come

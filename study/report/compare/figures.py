@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from study.records import StudyRecord, TrialRecord
 from study.report import words
 from study.report.markup import plotly_text
+from study.report.sections.complexity.figures import log_ticks
 from study.report.style import (
     AXIS,
     BAR,
@@ -135,11 +136,13 @@ def capacity_figure(studies: Sequence[StudyPoints], measure: str) -> go.Figure:
     sizes = [math.log10(point.size) for study in studies for point in study.points] or [4.0]
     span = max(max(sizes) - min(sizes) + 0.3, 1.2)
     middle = (max(sizes) + min(sizes)) / 2
+    low, high = middle - span / 2, middle + span / 2
     figure.update_xaxes(
         type="log",
         title_text=MEASURES[measure],
-        range=[middle - span / 2, middle + span / 2],
-        dtick="D2" if span < 1.8 else 1,
+        range=[low, high],
+        tickformat="~s",
+        **(log_ticks(10**low, 10**high) if span < 1.8 else {"dtick": 1}),
     )
     _finish(figure)
     figure.update_layout(legend_itemsizing="constant")  # the first mark may be a large one

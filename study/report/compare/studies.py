@@ -8,7 +8,7 @@ from typing import Any
 
 from study.records import StudyRecord
 from study.report import words
-from study.report.cautions import Caution
+from study.report.cautions import Caution, is_cut
 from study.report.compare.figures import letter
 from study.summary import counts, progress
 from study.workspace import StudyFolder
@@ -183,9 +183,9 @@ def _of_each(studies: Sequence[Compared]) -> list[Caution]:
     if names := _letters(bool(record.dataset.get("synthetic")) for record in records):
         text = f"{names}: the images are drawn by a program and say nothing about patients."
         found.append(Caution(level="warning", title="Synthetic data", text=text))
-    if names := _letters(record.protocol.quick for record in records):
+    if names := _letters(is_cut(record.protocol) for record in records):
         text = f"{names}: not the full protocol; the order of trials may change with it."
-        found.append(Caution(level="warning", title="Quick budget", text=text))
+        found.append(Caution(level="warning", title="Cut budget", text=text))
     if names := _letters(progress(record) != "finished" for record in records):
         text = f"{names}: not all trials have ended; “winner” is the best so far."
         found.append(Caution(level="warning", title="Unfinished", text=text))

@@ -165,6 +165,17 @@ def _strategy(settings: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
+def _budget(protocol: Protocol) -> str:
+    full = Protocol()
+    same = protocol.epochs == full.epochs and protocol.samples_per_epoch == full.samples_per_epoch
+    if same and not protocol.quick:
+        return "full"
+    return (
+        f"{'quick: ' * protocol.quick}{protocol.epochs:,} of {full.epochs:,} epochs, "
+        f"{protocol.samples_per_epoch:,} of {full.samples_per_epoch:,} samples"
+    )
+
+
 def _protocol(protocol: Protocol) -> list[tuple[str, Content]]:
     change = protocol.augmentation
     flips = [
@@ -176,7 +187,7 @@ def _protocol(protocol: Protocol) -> list[tuple[str, Content]]:
         if yes
     ]
     return [
-        ("Budget", "quick, not the full protocol" if protocol.quick else "full"),
+        ("Budget", _budget(protocol)),
         (
             "Input",
             f"{protocol.image_width} x {protocol.image_height} pixels (width x height), "
@@ -205,7 +216,29 @@ def _after(record: StudyRecord) -> list[tuple[str, Content]]:
         ("Winner named at", words.moment(final.get("at"))),
         ("Time of folds and final network", words.duration(final.get("seconds"))),
         ("Final network", element("code", str(final.get("model_digest") or words.DASH))),
+        *_finalists(final),
     ]
+
+
+def _finalists(final: Mapping[str, Any]) -> list[tuple[str, Content]]:
+    """Return what was asked of the finalists' stage, and what it could afford."""
+    asked, found = final.get("settings") or {}, final.get("selection") or {}
+    if not asked:
+        return []
+    names = (("finalists", "finalists"), ("folds", "folds"), ("fold_seeds", "fold-seeds"))
+    flags = [f"--{flag} {asked[key]}" for key, flag in names if asked.get(key) is not None]
+    flags += [f"--select {asked['rule']}"] * ("rule" in asked)
+    facts: list[tuple[str, Content]] = [("Finalists as asked", element("code", " ".join(flags)))]
+    if trained := found.get("finalists"):
+        said = (
+            f"{words.plural(len(trained), 'finalist')}, the reference network included, on "
+            f"{words.plural(int(found.get('folds') or 0), 'fold')}. How many are afforded hangs on "
+            "measured seconds, so that the same command may name another winner on another "
+            f"machine; --folds {found.get('folds')} fixes the folds, --finalists 0 leaves the "
+            "finalists out."
+        )
+        facts.append(("Finalists as trained", said))
+    return facts
 
 
 def _circumstances(evidence: Evidence) -> list[tuple[str, Content]]:

@@ -66,7 +66,7 @@ def _shows(record: StudyRecord, info: RankingInfo) -> str:
     if first.bounds is None:
         return (
             f"Trial {first.number} leads with {first.score:.3f}; without the counts by group there "
-            f"is no interval{_named(record)}."
+            f"is no interval{_pruned(record)}{_named(record)}."
         )
     low, high = first.bounds
     inside = sum(bar.score >= low for bar in complete)
@@ -74,8 +74,17 @@ def _shows(record: StudyRecord, info: RankingInfo) -> str:
     return (
         f"Trial {first.number} leads with {first.score:.3f} (95 % interval {low:.2f} to "
         f"{high:.2f}); {inside} of {of} drawn here, itself included, lie in that interval"
-        f"{_named(record)}."
+        f"{_pruned(record)}{_named(record)}."
     )
+
+
+def _pruned(record: StudyRecord) -> str:
+    """Say that pruned trials, which are not complete, do not take part."""
+    pruned = counts(record)["pruned"]
+    if not pruned:
+        return ""
+    were = "was" if pruned == 1 else "were"
+    return f"; {pruned:,} more {were} ended early for standing below others at the same epoch"
 
 
 def _named(record: StudyRecord) -> str:
@@ -103,11 +112,12 @@ def _note(evidence: Evidence, info: RankingInfo) -> str:
     ]
     if state["pruned"] or state["running"] or state["interrupted"]:
         said.append("Hatched grey bars show the best epoch so far of trials that did not end.")
-    drawn, without = len(info.bars), len(evidence.record.trials) - info.scored
-    if drawn < info.scored:
-        said.append(f"The best {drawn} of {info.scored:,} trials with a score are drawn.")
+    without = len(evidence.record.trials) - info.scored
+    if len(info.bars) < info.scored:
+        said.append(f"Drawn are {info.which}.")
     if without:
-        said.append(f"{words.plural(without, 'trial')} failed or did not begin, and has no bar.")
+        have = "and has" if without == 1 else "and have"
+        said.append(f"{words.plural(without, 'trial')} failed or did not begin, {have} no bar.")
     return " ".join(said)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from study.errors import DataError, SettingsError
 from study.evaluation.operating import Predictions
 from study.evaluation.paired import paired_difference
@@ -19,8 +21,8 @@ from study.report.section import Evidence, Section, chart
 from study.report.sections.complexity.section import would_bigger_help
 from study.report.sections.finalists.choice import chosen_words
 from study.report.stored import read_out_of_fold, read_predictions
-from study.report.verdict import in_words, reading
-from study.summary import reference, winner
+from study.report.verdict import in_words, reading, retest_claim, shortcut_words
+from study.summary import reference, stale_retest, winner
 from study.variant import Variant
 
 BARS = 30
@@ -38,10 +40,9 @@ def section(evidence: Evidence) -> Section:
     return Section(
         key="summary",
         title="Summary",
-        look_for="",
-        shows="",
+        look_for=subject(record),
+        shows=shows(record),
         body=join(
-            element("p", subject(record), class_="subject"),
             _answers(evidence),
             element("div", _ranking(info), retest_card(record), class_="lead"),
             element("div", *network_cards(evidence), class_="cards"),
@@ -57,10 +58,9 @@ def section(evidence: Evidence) -> Section:
 def _ranking(info: RankingInfo) -> Markup:
     if not info.bars:
         return element("p", "No trial has a score yet.", class_="empty")
-    best = f"the best {len(info.bars)}" if len(info.bars) < info.scored else "all"
     return chart(
         "ranking-best",
-        f"Validation F_med of {best} of {words.plural(info.scored, 'trial')} with a score",
+        f"Validation F_med of {info.which}",
         "Validation F_med of the best trials; the Ranking tab holds the same figures",
         note="Lines: 95 % interval of each score by itself."
         if any(bar.bounds for bar in info.bars)
@@ -81,6 +81,27 @@ def subject(record: StudyRecord) -> str:
     )
 
 
+def shows(record: StudyRecord) -> str:
+    """Return who won, with its least flattered figure, in one sentence."""
+    best = winner(record)
+    if best is None:
+        return "No trial is complete, so that there is no network to speak of yet."
+    first = f"Trial {best.number} is the {best_called(record)}"
+    retest = {} if stale_retest(record) else record.retest or {}
+    value, bounds = (
+        words.number(retest.get("f_med")),
+        words.interval((retest.get("intervals") or {}).get("f_med")),
+    )
+    if value is not None:
+        ends = "no interval" if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}"
+        return f"{first}, and its retest gave F_med {value:.3f} ({ends})."
+    known = [item for item in three_numbers(record, best) if item.value is not None]
+    if not known:
+        return f"{first}."
+    least = known[-1]
+    return f"{first}, with F_med {words.score(least.value)} ({least.name.lower()}, {least.on})."
+
+
 def _answers(evidence: Evidence) -> Markup:
     record = evidence.record
     titles = list(
@@ -92,13 +113,17 @@ def _answers(evidence: Evidence) -> Markup:
     )
     best = winner(record)
     bounds = None if best is None else score_interval(evidence, best)
-    believed = " ".join(reading(record, bounds))
+    short, *why = reading(record, bounds)
+    apart = list(filter(None, [retest_claim(record), shortcut_words(record)]))
+    why = [sentence for sentence in why if sentence not in apart]
     if titles:
-        believed += f" Warnings below: {', '.join(_lower(title) for title in titles)}."
+        apart.append(f"Warnings below: {', '.join(_lower(title) for title in titles)}.")
+    won, details = _won(evidence)
+    bigger, _, change = would_bigger_help(evidence).partition(": ")
     rows: list[tuple[str, Content]] = [
-        ("Which network won?", _won(evidence)),
-        ("Would a bigger one help?", would_bigger_help(evidence)),
-        ("Can the number be believed?", believed),
+        ("Which network won?", _answer(won, [], details)),
+        ("Would a bigger one help?", _answer(f"{bigger.removesuffix('.')}.", [], change)),
+        ("Can the number be believed?", _answer(short, apart, " ".join(why))),
         (
             "How is it repeated?",
             element("code", record.command or words.DASH),
@@ -111,23 +136,35 @@ def _answers(evidence: Evidence) -> Markup:
     )
 
 
+def _answer(short: str, more: Sequence[str], folded: str) -> Markup:
+    """Return a short answer, what must stand beside it, and the rest in a fold under it."""
+    bold: Content = element("strong", short)
+    if folded:
+        text = element("p", f"{folded[:1].upper()}{folded[1:]}")
+        bold = element("details", element("summary", bold), text)
+    return join(bold, element("p", " ".join(more)) if more else None)
+
+
 def _lower(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def _won(evidence: Evidence) -> str:
+def _won(evidence: Evidence) -> tuple[str, str]:
+    """Return the winner in short, and why it was taken and how it compares."""
     record = evidence.record
     best, other = winner(record), reference(record)
     if best is None:
-        return "None yet: no trial is complete."
+        return "None yet: no trial is complete.", ""
     called = best_called(record)
     found = f"Trial {best.number}: {in_words(best)}"
     if called != "winner":
         found = f"None yet; the {called} is trial {best.number}: {in_words(best)}"
-    found += f". {chosen}" if (chosen := chosen_words(record)) else "."
-    if other is best:
-        return f"{found} This is the reference network itself."
-    return f"{found} {_against(evidence, best, other)}"
+    against = (
+        "This is the reference network itself."
+        if other is best
+        else _against(evidence, best, other)
+    )
+    return f"{found}.", " ".join(filter(None, [chosen_words(record), against]))
 
 
 def _against(evidence: Evidence, best: TrialRecord, other: TrialRecord | None) -> str:
@@ -143,9 +180,14 @@ def _against(evidence: Evidence, best: TrialRecord, other: TrialRecord | None) -
         return f"Its {name} is {words.score(value)}."
     return (
         f"Its {name} is {words.score(value)}, the reference network's {words.score(against)}, with "
-        f"{words.quantity((best.macs or 0) / other.macs)} times its multiply-accumulates; "
+        f"{_times((best.macs or 0) / other.macs)} its multiply-accumulates; "
         f"{_paired(evidence, best, other)}."
     )
+
+
+def _times(ratio: float) -> str:
+    """Write a ratio: ``2.3 times``, or ``1/11 of`` for less than a half."""
+    return f"1/{1 / ratio:,.0f} of" if 0 < ratio < 0.5 else f"{words.quantity(ratio)} times"
 
 
 def _paired(evidence: Evidence, best: TrialRecord, other: TrialRecord) -> str:

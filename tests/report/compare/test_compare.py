@@ -286,6 +286,15 @@ def test_the_winner_is_drawn_and_failures_are_not(record: StudyRecord) -> None:
         assert points[0].size == getattr(best, measure)
 
 
+def test_sizes_on_a_short_axis_are_written_in_full(record: StudyRecord) -> None:
+    """Never as a bare 2 or 5 beside the powers of ten."""
+    sizes = [replace(trial, parameters=20_000 + 5_000 * k) for k, trial in enumerate(record.trials)]
+    points = capacity_points("it", replace(record, trials=sizes), "parameters")
+    axis = capacity_figure([points], "parameters").layout.xaxis
+    assert {20_000, 50_000, 100_000} <= set(axis.tickvals)
+    assert (axis.tickformat, axis.dtick) == ("~s", None)
+
+
 def test_thousands_of_trials_are_thinned(record: StudyRecord) -> None:
     """Of many trials a part is drawn, with the winner and the worst, and the rest is counted."""
     trials = [replace(record.trials[1], number=k, macs=k + 1) for k in range(10_000)]

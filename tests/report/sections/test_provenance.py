@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from study.protocol import Protocol
 from study.records import StudyRecord
 from study.report.section import Evidence
 from study.report.sections import provenance
@@ -71,3 +74,32 @@ def test_a_search_without_pruner_or_settings_or_of_a_later_version(
     assert later["Pruner"] == "new; rate: 0.5"
     html = page_of(on_disk(replace(record, search={"sampler": {"name": EVIL, EVIL: EVIL}})))
     assert EVIL not in html
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "full"),
+        ({"epochs": 8, "samples_per_epoch": 2_000}, "8 of 1,000 epochs, 2,000 of 10,000 samples"),
+        ({"quick": True}, "quick: 1,000 of 1,000 epochs, 10,000 of 10,000 samples"),
+    ],
+)
+def test_only_the_whole_budget_is_called_full(
+    changes: dict[str, Any],
+    said: str,
+    record: StudyRecord,
+    evidence_of: Callable[..., Evidence],
+) -> None:
+    study = replace(record, protocol=Protocol(**changes))
+    body = provenance.section(evidence_of(study)).body
+    assert f"<dt>Budget</dt><dd>{said}</dd>" in body
+
+
+def test_what_the_finalists_depend_on_is_told_with_the_settings(
+    named: StudyRecord, record: StudyRecord, evidence_of: Callable[..., Evidence]
+) -> None:
+    body = provenance.section(evidence_of(named)).body
+    assert "<code>--finalists 5 --fold-seeds 1 --select one-se</code>" in body
+    assert "5 finalists, the reference network included, on 5 folds." in body
+    assert "may name another winner on another machine; --folds 5 fixes" in body
+    assert "Finalists as" not in provenance.section(evidence_of(record)).body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,3 +55,42 @@ def test_the_named_winner_is_set_against_the_reference_on_the_folds(
     evidence.folder.out_of_fold(0).unlink()
     assert "more than noise was not tested" in summary.section(evidence_of(study)).body
     assert "Its validation F_med (augmented) is" in summary.section(evidence_of(record)).body
+
+
+def test_the_first_screen_says_what_was_studied_and_who_won_in_a_sentence_each(
+    record: StudyRecord,
+    evidence_of: Callable[..., Evidence],
+    settled: Callable[..., StudyRecord],
+) -> None:
+    """With the figure that is least flattered: the retest's, or the last that there is."""
+    found = summary.section(evidence_of(settled(record)))
+    assert found.look_for.startswith("12 variants of a small CNN")
+    assert found.shows == "Trial 8 is the winner, and its retest gave F_med 0.774 (0.20 to 0.93)."
+    untested = summary.shows(replace(settled(record), retest=None))
+    assert untested == "Trial 8 is the winner, with F_med 0.870 (cross-validated, 5 folds, plain)."
+    assert summary.shows(replace(record, trials=[])).startswith("No trial is complete")
+
+
+def test_each_answer_is_short_with_the_rest_in_a_fold(
+    named: StudyRecord, evidence_of: Callable[..., Evidence]
+) -> None:
+    """What the retest allows to claim stands outside."""
+    body = summary.section(evidence_of(named)).body
+    answers = body[: body.index("</dl>")]
+    assert len(re.findall("<strong>", answers)) == answers.count("<summary>") == 3
+    shown = re.sub(r"(?s)</summary>.*?</details>", "", answers)
+    assert "F_med between 0.20 and 0.93" in shown
+    assert "is optimistic" not in shown
+    assert "is optimistic" in answers
+
+
+def test_a_smaller_network_is_a_share_of_the_reference(
+    record: StudyRecord, evidence_of: Callable[..., Evidence]
+) -> None:
+    """Less than a half is told as a fraction, more as a multiple."""
+    best = winner(record)
+    assert best is not None
+    macs = best.macs or 0
+    for times, said in ((11, "with 1/11 of its multiply"), (0.5, "with 2 times its multiply")):
+        trials = [replace(t, macs=int(times * macs)) if not t.number else t for t in record.trials]
+        assert said in summary.section(evidence_of(replace(record, trials=trials))).body

@@ -131,7 +131,8 @@ def capacity_figure(info: CapacityInfo) -> go.Figure:
     if info.trend:
         _add_trends(figure, info.trend)
     for zone in info.zones:
-        _add_zone(figure, zone, info.trend)
+        same = [other.width for other in info.zones if other.kind == zone.kind]
+        _add_zone(figure, zone, info.trend, named=zone.width == max(same))
     figure.add_hline(
         y=info.target,
         line={"color": AXIS, "width": 1, "dash": "dot"},
@@ -217,8 +218,8 @@ def _add_line(figure: go.Figure, x: Floats, band: Band, line: dict[str, Any], na
     figure.add_scatter(x=x.tolist(), y=values, mode="lines", line=line, name=name, hoverinfo="skip")
 
 
-def _add_zone(figure: go.Figure, zone: Zone, trend: CapacityTrend | None) -> None:
-    """Shade a zone and name it: bias at the foot, variance at the head of the figure."""
+def _add_zone(figure: go.Figure, zone: Zone, trend: CapacityTrend | None, *, named: bool) -> None:
+    """Shade a zone and name the widest: bias at the foot, variance at the head of the figure."""
     foot = zone.kind == "bias"
     figure.add_shape(
         type="rect",
@@ -231,6 +232,8 @@ def _add_zone(figure: go.Figure, zone: Zone, trend: CapacityTrend | None) -> Non
         line={"width": 0},
         layer="below",
     )
+    if not named:
+        return
     ends = (trend.capacity[0], trend.capacity[-1]) if trend else (zone.low, zone.high)
     side = "center"
     if (zone.low <= ends[0]) != (zone.high >= ends[1]):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from study.report import words
 from study.report.cautions import FEW_TRIALS as FEW_FOR_ZONES
 from study.report.section import Evidence
 from study.report.sections.complexity.figures import MOST_POINTS, UNITS, CapacityInfo
-from study.report.sections.complexity.trend import DRAWS, CapacityTrend, Zone
+from study.report.sections.complexity.trend import DRAWS, TOLERANCE, CapacityTrend, Zone
 from study.report.sections.complexity.trials import never_learned_words
 from study.training.diagnosis import GAP
+
+MOST_RANGES = 2
+"""Ranges of one kind of zone that a sentence holds."""
 
 
 def about(capacity: float) -> str:
@@ -51,20 +56,33 @@ def zone_words(info: CapacityInfo) -> list[str]:
         return []
     ends = float(info.trend.capacity[0]), float(info.trend.capacity[-1])
     unit = UNITS[info.measure]
-    spoken: dict[str, list[str]] = {"bias": [], "variance": []}
-    for zone in info.zones:
-        noise = "" if zone.beyond_noise else ", partly within the band's noise"
-        spoken[zone.kind].append(_range(zone, ends, unit) + noise)
     highest = "the smoothed highest train F_med of a run"
-    bias, variance = (" and ".join(spoken[kind]) for kind in ("bias", "variance"))
+    bias, variance = (
+        _ranges([zone for zone in info.zones if zone.kind == kind], ends, unit)
+        for kind in ("bias", "variance")
+    )
+    dips = (info.trend.highest_train.value < info.target - TOLERANCE).any()
     return [
         f"{highest} lies below the target of {info.target:.2f} {bias} (bias zone)"
         if bias
-        else f"{highest} reaches the target of {info.target:.2f} throughout",
+        else f"{highest} reaches the target of {info.target:.2f} throughout"
+        + (", but for dips within the band's noise" if dips else ""),
         f"the smoothed gap exceeds {GAP:.2f} {variance} (variance zone)"
         if variance
         else f"no capacity shows a smoothed gap above {GAP:.2f} that exceeds the band's noise",
     ]
+
+
+def _ranges(zones: list[Zone], ends: tuple[float, float], unit: str) -> str:
+    """Write the widest zones of one kind, from low to high, and how many more there are."""
+    widest = sorted(zones, key=lambda zone: -zone.width)[:MOST_RANGES]
+    said = [_range(zone, ends, unit) for zone in zones if zone in widest]
+    if more := len(zones) - len(said):
+        told = f"{', '.join(said)} and {more} more"
+    else:
+        told = " and ".join(said)
+    noise = "" if all(zone.beyond_noise for zone in zones) else ", partly within the band's noise"
+    return told + noise
 
 
 def no_zones(trend: CapacityTrend) -> str:
@@ -110,15 +128,27 @@ def notes(evidence: Evidence, infos: list[CapacityInfo]) -> list[str]:
         said = never_learned_words(never, "in the trend")
         found.append(f"{said}: stopped as dead, or train F_med 0 throughout (open squares).")
     if len(most.pruned):
-        pruned = words.plural(len(most.pruned), "pruned trial")
-        found.append(
-            f"{pruned}, faint, at the best epoch so far and not in the trend: what was pruned "
-            "scored low, so that the trend lies higher than it would without pruning."
-        )
+        found.append(_pruned(most))
     if len(most.complete) + _drawn(most) > MOST_POINTS:
         total = words.count(_drawn(most))
         found.append(f"At most {words.count(MOST_POINTS)} points of {total} trials are drawn.")
     return found
+
+
+def _pruned(info: CapacityInfo) -> str:
+    """Say what pruned trials are, and whether one of them stood above all that were completed."""
+    said = (
+        f"{words.plural(len(info.pruned), 'pruned trial')}, faint, at the best epoch so far; "
+        "pruned for standing below others at the epoch where they were compared"
+    )
+    complete = pd.concat([info.complete, info.never_learned])["validation_f_med"].max()
+    highest = info.pruned.loc[info.pruned["validation_f_med"].idxmax()]
+    if highest["validation_f_med"] > complete:
+        said += (
+            f" (trial {highest['number']:.0f} had reached {highest['validation_f_med']:.3f}, above "
+            f"the best complete one's {complete:.3f})"
+        )
+    return f"{said}.{' They are not in the trend.' if info.trend else ''}"
 
 
 def _drawn(info: CapacityInfo) -> int:

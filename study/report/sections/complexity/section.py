@@ -33,7 +33,7 @@ from study.report.sections.complexity.pareto import (
     front_info,
     front_table,
 )
-from study.report.sections.complexity.trend import CapacityTrend
+from study.report.sections.complexity.trend import FEW_TRIALS, CapacityTrend
 from study.report.sections.complexity.trials import never_learned_words
 from study.summary import leader
 
@@ -108,10 +108,13 @@ def would_bigger_help(evidence: Evidence) -> str:
     else:
         verdict, more = _at_the_end(trend)
         change += more
-    if verdict != _UNKNOWN:
+    hint = _hint(evidence, info) if verdict == _UNKNOWN else None
+    if hint:
+        verdict = f"{hint}; the trend cannot tell"
+    elif verdict != _UNKNOWN:
         groups = validation_groups(evidence)
         verdict += f", on {groups}, other hyperparameters not held fixed"
-    said = [change, _place(evidence), _diagnoses(evidence, info)]
+    said = [change, _place(evidence), *([] if hint else [_diagnoses(evidence, info)])]
     if dead := len(info.never_learned):
         said.append(never_learned_words(dead, "in the trend"))
     return f"{verdict}: {'; '.join(said)}."
@@ -157,18 +160,39 @@ def _place(evidence: Evidence) -> str:
     )
 
 
-def _diagnoses(evidence: Evidence, info: CapacityInfo) -> str:
+def _diagnosed(evidence: Evidence, info: CapacityInfo) -> tuple[int, int, int]:
+    """Return how many trials that learned have a diagnosis, show variance, and show bias."""
     trials = evidence.trials[evidence.trials["state"] == "complete"]
     trials = trials[trials["diagnosis"].notna()]
     trials = trials[~trials["number"].isin(info.never_learned["number"])]
-    if trials.empty:
-        return "no trial has a diagnosis"
     variance, bias = (
-        words.count(trials[name].isin(["clear", "likely"]).sum().item())
-        for name in ("variance", "bias")
+        int(trials[name].isin(["clear", "likely"]).sum()) for name in ("variance", "bias")
     )
-    known = words.plural(len(trials), "diagnosed trial")
-    return f"of {known} {variance} show variance and {bias} bias (clear or likely)"
+    return len(trials), variance, bias
+
+
+def _diagnoses(evidence: Evidence, info: CapacityInfo) -> str:
+    trials, variance, bias = _diagnosed(evidence, info)
+    if not trials:
+        return "no trial has a diagnosis"
+    known = words.plural(trials, "diagnosed trial")
+    return f"of {known} {variance:,} show variance and {bias:,} bias (clear or likely)"
+
+
+def _hint(evidence: Evidence, info: CapacityInfo) -> str | None:
+    """Return what the diagnoses say where the trend cannot tell: nothing unless nearly all agree.
+
+    One fault in at least half of ``FEW_TRIALS`` or more trials, the other in a tenth at most.
+    """
+    trials, variance, bias = _diagnosed(evidence, info)
+    if trials < FEW_TRIALS or max(variance, bias) < trials / 2 or min(variance, bias) > trials / 10:
+        return None
+    rare = f"{min(variance, bias):,}" if min(variance, bias) else "none"
+    if variance > bias:
+        said = f"{variance:,} of {trials:,} diagnosed trials show variance and {rare} bias"
+        return f"{said}, which speaks against a bigger network"
+    said = f"{bias:,} of {trials:,} diagnosed trials show bias and {rare} variance"
+    return f"{said}, which speaks for a bigger network or for longer training"
 
 
 def _capacity_chart(info: CapacityInfo) -> Markup:

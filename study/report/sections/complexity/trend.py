@@ -22,6 +22,12 @@ SPAN = 0.5
 
 DRAWS, GRID = 1_000, 50
 
+TOLERANCE = 0.005
+"""A smoothed score so close to a limit is at the limit: half the last digit that is written."""
+
+NARROW = 0.1
+"""Share of the range, on its logarithm, below which a gap parts no zones and noise makes none."""
+
 MOST_FITTED = 2_000
 """Of more trials, so many are drawn at random for the trend and its band."""
 
@@ -79,7 +85,12 @@ class Zone:
     low: float
     high: float
     beyond_noise: bool
-    """The whole band tells the same, throughout the zone; it always does where variance rules."""
+    """The whole band tells the same, throughout the zone."""
+
+    @property
+    def width(self) -> float:
+        """How far it reaches, as a logarithm."""
+        return math.log(self.high / self.low)
 
 
 def too_little(capacity: Floats) -> str | None:
@@ -144,10 +155,12 @@ def zones(trend: CapacityTrend, target: float) -> list[Zone]:
     """Return the ranges of capacity with bias, then those with variance, each from low to high.
 
     Bias: the smoothed highest train F_med lies below ``target``. Variance: the smoothed gap is
-    above 0.05 and its band excludes 0. A zone reaches half a step of the grid beyond its points.
+    above 0.05 and its band excludes 0. Both by more than ``TOLERANCE``. A zone reaches half a step
+    of the grid beyond its points, and over gaps that are ``NARROW``; one so narrow itself is left
+    out unless it is beyond the noise.
     """
-    biased = trend.highest_train.value < target
-    varies = (trend.gap.value > GAP) & (trend.gap.low > 0)
+    biased = trend.highest_train.value < target - TOLERANCE
+    varies = (trend.gap.value > GAP + TOLERANCE) & (trend.gap.low > 0)
     return [
         *_runs("bias", trend.capacity, biased, trend.highest_train.high < target),
         *_runs("variance", trend.capacity, varies, varies),
@@ -198,14 +211,21 @@ def _interval(value: float, drawn: Floats) -> Interval:
 def _runs(
     kind: str, capacity: Floats, inside: NDArray[np.bool_], beyond: NDArray[np.bool_]
 ) -> list[Zone]:
+    step = math.log(capacity[1] / capacity[0])
+    narrow = NARROW * math.log(capacity[-1] / capacity[0])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(int)))
-    half = math.sqrt(capacity[1] / capacity[0])
-    return [
+    runs: list[tuple[int, int]] = []
+    for begin, end in edges.reshape(-1, 2).tolist():
+        near = bool(runs) and (begin - runs[-1][1]) * step < narrow
+        runs = [*runs[:-1], (runs[-1][0], end)] if near else [*runs, (begin, end)]
+    half = math.exp(step / 2)
+    found = [
         Zone(
             kind=kind,
             low=max(float(capacity[begin]) / half, float(capacity[0])),
             high=min(float(capacity[end - 1]) * half, float(capacity[-1])),
             beyond_noise=bool(beyond[begin:end].all()),
         )
-        for begin, end in edges.reshape(-1, 2)
+        for begin, end in runs
     ]
+    return [zone for zone in found if zone.beyond_noise or zone.width >= narrow]

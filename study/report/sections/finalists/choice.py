@@ -8,11 +8,12 @@ from typing import Any
 from study.evaluation.final import REFIT
 from study.records import StudyRecord, TrialRecord
 from study.report import words
+from study.report.cautions import GUESSING
 from study.report.estimates import finalists
 from study.report.final_network import final_origin
 from study.report.marks import roles
 from study.report.verdict import in_words
-from study.summary import counts, is_settled, progress
+from study.summary import counts, is_settled, progress, reference
 
 FOLDS_BEST = "best of the folds"
 
@@ -60,11 +61,6 @@ class Choice:
     """The best mean less its standard error."""
     folds: int
     fold_seeds: int
-
-    @property
-    def falls(self) -> list[float]:
-        """How far each finalist fell from the search to the folds."""
-        return [item.fall for item in self.finalists if item.fall is not None]
 
 
 def choice(record: StudyRecord) -> Choice | None:
@@ -118,6 +114,8 @@ def chosen_words(record: StudyRecord) -> str | None:
         return "It is the only finalist."
     of = f"{among} finalists"
     best = f"It has the highest cross-validated F_med of {of}"
+    if among == 2 and (only := _only_rival(record, found)):
+        return only
     if found.rule != "one-se":
         return f"{best}."
     if found.standard_error is None:
@@ -128,6 +126,20 @@ def chosen_words(record: StudyRecord) -> str | None:
     return (
         f"It is the least complex of {of} within one standard error "
         f"({found.standard_error:.3f}) of the best, trial {found.best}."
+    )
+
+
+def _only_rival(record: StudyRecord, found: Choice) -> str | None:
+    """Return the reason where the reference network alone was there to be beaten."""
+    known = reference(record)
+    means = {item.number: item.mean for item in found.finalists}
+    if known is None or known.number not in means or known.number == found.winner:
+        return None
+    own, other = means.get(found.winner), means[known.number]
+    if own is None or other is None or other >= own:
+        return None
+    return (
+        "It is the only finalist but the reference network, whose cross-validated F_med is lower."
     )
 
 
@@ -185,8 +197,17 @@ def network_words(record: StudyRecord) -> str | None:
     )
     reached = f"F_med on augmented samples of them: {', '.join(tried) or words.DASH}"
     if origin == REFIT:
-        which = "" if len(tried) == 1 else f" with seed {len(tried)} of those tried in turn"
-        return f"The final network was {anew}, and learned them{which}. {reached}; {needed}."
+        last = words.number((refit.get("attempts") or [{}])[-1].get("train_f_med"))
+        which = "" if len(tried) < 2 else f" with seed {len(tried)} of those tried in turn"
+        which += f" (F_med {words.score(last)} on augmented samples of its own training images"
+        which += f"; before that {', '.join(tried[:-1])})" if tried[:-1] else ")"
+        if last is not None and last < GUESSING:
+            which += ", which is no better than guessing: it has not learned them"
+        floor = f"the {words.score(refit.get('needed'))} that was needed"
+        return (
+            f"The final network was {anew}, and reached {floor}{which}. Needed was the median of "
+            "its folds' networks on their training images less 0.05."
+        )
     return (
         "The final network is the search's own, at its best epoch, which has not seen the "
         f"validation images: {anew}, the network did not learn them with any of "

@@ -22,7 +22,7 @@ from study.report.sections.finalists.choice import (
 )
 from study.report.sections.finalists.figure import drawn, finalists_figure
 from study.report.tables import facts_html
-from study.summary import is_settled
+from study.summary import is_settled, leader, reference
 
 RULES = {
     "one-se": "the least complex finalist within one standard error of the best",
@@ -34,6 +34,9 @@ CHOSEN_HERE = (
     "their cross-validated figures are still a little too good; how the choice among them flatters "
     "the winner is taken off in the corrected figure, that they were chosen is not."
 )
+
+FEWEST_PICKED = 3
+"""Fewer finalists have no mean of which to speak."""
 
 ERROR = (
     "Standard error of the best: from the scores of its folds and fold seeds, widened because "
@@ -69,15 +72,30 @@ def shows(record: StudyRecord) -> str:
             return "No finalists were trained, so that the luck of the search stays in its score."
         return nothing_yet(record)
     why = (chosen_words(record) or "").removeprefix("It ").removesuffix(".")
-    falls = ""
-    if found.falls:
-        mean = fmean(found.falls)
-        way = "below" if mean >= 0 else "above"
-        falls = (
-            "; the finalists' cross-validated F_med (plain) lies "
-            f"{abs(mean):.3f} {way} the search's (augmented) on average"
+    return f"Trial {found.winner} wins: it {why}{_falls(record, found)}."
+
+
+def _falls(record: StudyRecord, found: Choice) -> str:
+    """Return how far the winner fell from the search to the folds, and all that were picked.
+
+    The reference network was picked by nobody, and its search score is that of its epoch alone.
+    """
+    said, own = "", next((i for i in found.finalists if i.number == found.winner), None)
+    if own is not None and own.fall is not None:
+        way = "falls" if own.fall >= 0 else "rises"
+        said = (
+            f"; trial {own.number} {way} by {abs(own.fall):.3f} from the search's "
+            f"{words.score(own.search)} (augmented) to {words.score(own.mean)} (cross-validated, "
+            "plain)"
         )
-    return f"Trial {found.winner} wins: it {why}{falls}."
+    known = reference(record)
+    unpicked = None if known is None or known is leader(record) else known.number
+    picked = [i.fall for i in found.finalists if i.fall is not None and i.number != unpicked]
+    if len(picked) < FEWEST_PICKED:
+        return said
+    mean = fmean(picked)
+    way = "fall" if mean >= 0 else "rise"
+    return f"{said}, the {len(picked)} that the search picked {way} by {abs(mean):.3f} on average"
 
 
 def _nothing(record: StudyRecord) -> Markup:
@@ -119,8 +137,8 @@ def _note(found: Choice) -> str:
         )
     return (
         f"Bar and shade: one standard error ({found.standard_error:.3f}) of the best, trial "
-        f"{found.best}. Networks in the shade cannot be told from it, and the rule takes "
-        f"{RULES.get(found.rule, found.rule)}."
+        f"{found.best}. Networks in the shade lie within one standard error of it, and the rule "
+        f"takes {RULES.get(found.rule, found.rule)}."
     )
 
 

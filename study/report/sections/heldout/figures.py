@@ -62,6 +62,8 @@ class ThresholdInfo:
     specificity: list[float]
     points: int
     cuts: list[Cut]
+    span: tuple[float, float]
+    """Ends of the axis of thresholds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,9 @@ class ReliabilityInfo:
     bins: list[ReliabilityBin]
 
 
-def threshold_info(data: Predictions, part: str, cuts: Sequence[Cut]) -> ThresholdInfo:
+def threshold_info(
+    data: Predictions, part: str, cuts: Sequence[Cut], span: tuple[float, float] = (0.0, 1.0)
+) -> ThresholdInfo:
     """Return both recalls as steps, thinned where there are very many."""
     curve = threshold_curve(data)
     kept = _kept(len(curve.threshold))
@@ -83,6 +87,7 @@ def threshold_info(data: Predictions, part: str, cuts: Sequence[Cut]) -> Thresho
         specificity=_values(curve.specificity[kept]),
         points=len(curve.threshold),
         cuts=list(cuts),
+        span=span,
     )
 
 
@@ -161,21 +166,23 @@ def threshold_figure(info: ThresholdInfo, *, positive: str, negative: str) -> go
             hovertemplate=None if info.part == "test" else told,
             hoverinfo="skip" if info.part == "test" else None,
         )
+    low, high = info.span
     for place, cut in enumerate(sorted(info.cuts, key=lambda cut: cut.threshold)):
         figure.add_vline(x=cut.threshold, line={"color": INK, "width": 1, "dash": "dot"})
         lower = place == 0 and len(info.cuts) > 1
+        left = cut.threshold < low + 0.6 * (high - low)
         figure.add_annotation(
             x=cut.threshold,
             y=0.03 + 0.09 * (not lower),
             text=plotly_text(cut.name),
             showarrow=False,
-            xanchor="left" if cut.threshold < 0.6 else "right",
-            xshift=4 if cut.threshold < 0.6 else -4,
+            xanchor="left" if left else "right",
+            xshift=4 if left else -4,
             bgcolor=SURFACE,
             opacity=0.9,
             font={"size": 11, "color": INK},
         )
-    figure.update_xaxes(title_text="threshold", range=[0, 1])
+    figure.update_xaxes(title_text="threshold", range=[low, high])
     figure.update_yaxes(title_text="share called rightly", range=[-0.02, 1.02])
     figure.update_layout(legend=LEGEND, showlegend=True)
     return figure

@@ -174,18 +174,37 @@ def mistakes_html(
         return hidden(" ".join([f"No pictures: {error}.", *said]))
     if not mistakes:
         return hidden(f"No pictures: {path.name} holds none.")
-    shown = mistakes[:MOST]
+    shown = _of_many_groups(mistakes, MOST // 2)  # two pictures each
     extent = f"{len(shown)} of " if len(shown) < wrong else ""
     told = (
         f"{extent}{words.plural(wrong, 'misclassified image')}, each plain and with the heat over "
         "it: the more orange, the stronger the reaction. Missed ones come first, and among them "
         "those of which the network was surest."
     )
+    if len(shown) < len(mistakes):
+        told += " Every group has one here before any has a second."
     return join(
         element("p", told, _reduced(shown[0].image)),
         element("p", CAVEAT, class_="aside"),
         element("ul", *(_mistake(one, dataset) for one in shown), class_="gallery"),
     )
+
+
+def _of_many_groups(mistakes: Sequence[Mistake], most: int) -> list[Mistake]:
+    """Return at most that many in their order: the first of every group before any second."""
+    seen: dict[str, int] = {}
+    turns = []
+    for one in mistakes:
+        seen[one.group] = seen.get(one.group, 0) + 1
+        turns.append(seen[one.group])
+    kept = sorted(range(len(mistakes)), key=lambda place: turns[place])[:most]
+    return [mistakes[place] for place in sorted(kept)]
+
+
+def _near_threshold(probability: float) -> str:
+    """Write a probability with as many digits as tell it from the threshold."""
+    digits = 3 if f"{probability:.3f}" != f"{metrics.THRESHOLD:.3f}" else 4
+    return f"{probability:.{digits}f}"
 
 
 def _mistake(one: Mistake, dataset: dict[str, Any]) -> Markup:
@@ -205,7 +224,7 @@ def _mistake(one: Mistake, dataset: dict[str, Any]) -> Markup:
             element(
                 "figcaption",
                 element("span", f"{truth}, called {called}", class_="strong"),
-                element("span", f"probability of {positive}: {one.probability:.3f}"),
+                element("span", f"probability of {positive}: {_near_threshold(one.probability)}"),
                 element("span", _group(one.group)),
                 reaction,
                 element("span", short_name(one.path), class_="path", title=one.path),

@@ -32,7 +32,12 @@ from study.report.sections.heldout.scores import (
     scores_html,
     shows,
 )
-from study.report.sections.heldout.thresholds import choice_words, points_table
+from study.report.sections.heldout.thresholds import (
+    alike_words,
+    choice_words,
+    narrow_span,
+    points_table,
+)
 from study.report.tables import facts_html
 
 
@@ -72,13 +77,14 @@ def section(evidence: Evidence) -> Section:
 def _thresholds(found: HeldOut, names: tuple[str, str]) -> Piece:
     title = element("h3", "Another threshold")
     cuts = found.cuts
+    span, alike = narrow_span(found), alike_words(found)
     charts, figures = [], {}
     for part, data in found.parts:
         if data is None:
             of = f"{part} images" if part == FOLDS else f"{part} part"
             charts.append(hidden(f"No curve on the {of}: {found.missing[part]}."))
             continue
-        info = threshold_info(data, part, cuts)
+        info = threshold_info(data, part, cuts, span or (0.0, 1.0))
         name = f"heldout-threshold-{part}"
         figures[name] = threshold_figure(info, positive=names[0], negative=names[1])
         role = "only to compare" if part == "test" else "where the threshold is chosen"
@@ -96,6 +102,7 @@ def _thresholds(found: HeldOut, names: tuple[str, str]) -> Piece:
     return Piece(
         body=join(
             title,
+            element("p", alike) if alike else None,
             element("p", choice_words(found, names)),
             element("div", *charts, class_="pair"),
             points_table(found, cuts, names),
@@ -140,8 +147,8 @@ def _chose(found: HeldOut, names: tuple[str, str]) -> str:
         what = "are missing" if found.source == FOLDS else "it has no predictions"
         return f" The {of} cannot stand in: {'they ' if found.source == FOLDS else ''}{what}."
     return (
-        f" The {of}, with {data.groups(1):,} of {names[0]} and {data.groups(0):,} of "
-        f"{names[1]}, cannot stand in."
+        f" The {of}, with {words.plural(data.groups(1), 'group')} of {names[0]} and "
+        f"{data.groups(0):,} of {names[1]}, cannot stand in."
     )
 
 

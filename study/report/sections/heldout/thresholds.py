@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from study import metrics
-from study.evaluation.operating import Recall, operating_point
+from study.evaluation.operating import OperatingPoint, Predictions, Recall, operating_point
 from study.report import words
 from study.report.markup import Markup, element, join
 from study.report.sections.heldout.data import FOLDS, TARGET, Cut, HeldOut, threshold_words
@@ -12,6 +14,8 @@ from study.report.sections.heldout.scores import bounds_words, scrolling_table
 USELESS = 0.1
 """Share of the negative images below which a threshold that clears no more is of no use."""
 
+ALIKE = 0.05
+"""Probabilities of which nine in ten lie this close together hardly tell images apart."""
 
 OUT_OF_FOLD = (
     "Out-of-fold predictions are those of networks of this variant, each on the images of training "
@@ -33,14 +37,15 @@ def choice_words(found: HeldOut, names: tuple[str, str]) -> str:
         f"{caught.images:,} {positive} images and clears {cleared.right:,} of "
         f"{cleared.images:,} {negative} ones."
     )
+    turned = _disagreement(found, point, names)
     where = (
         "It was chosen on them, not on the test part, which only tells how that choice turned out."
     )
     if found.source == FOLDS:
         where += f" {OUT_OF_FOLD}"
     if cleared.value < USELESS:
-        none = f"No useful threshold here: it calls practically everything {positive}."
-        return f"{does} {none} {where}"
+        none = f"No useful threshold here: there it calls practically everything {positive}."
+        return f"{does} {none}{turned} {where}"
     few = (
         f" With {words.plural(caught.groups, 'group')} of {positive} it hangs on a handful of "
         "lesions: expect another sensitivity on new ones."
@@ -48,7 +53,63 @@ def choice_words(found: HeldOut, names: tuple[str, str]) -> str:
         else ""
     )
     worth = "A threshold may be worth having that misses fewer and alarms more."
-    return f"{worth} {does} {where}{few}"
+    return f"{worth} {does}{turned} {where}{few}"
+
+
+def _disagreement(found: HeldOut, chosen: OperatingPoint, names: tuple[str, str]) -> str:
+    """Return how far the test part contradicts what the chosen threshold promised, if it does."""
+    if found.test is None:
+        return ""
+    point = operating_point(found.test, chosen.threshold)
+    caught, cleared = point.sensitivity, point.specificity
+    if _holds(caught, chosen.sensitivity) and _holds(cleared, chosen.specificity):
+        return ""
+    return (
+        f" The {found.source} and the test images disagree: on the test images it finds "
+        f"{caught.right:,} of {caught.images:,} {names[0]} and clears {cleared.right:,} of "
+        f"{cleared.images:,} {names[1]} ones, and an interval there does not hold the share here."
+    )
+
+
+def _holds(kept: Recall, promised: Recall) -> bool:
+    low, high = kept.interval()
+    return low <= promised.value <= high
+
+
+def narrow_span(found: HeldOut) -> tuple[float, float] | None:
+    """Return what the axis of thresholds must hold where nearly all probabilities are alike.
+
+    Nine in ten of those of each part, which lie within ``ALIKE``, and the thresholds to judge;
+    None where they spread.
+    """
+    ends = [_nine_in_ten(data) for _, data in found.parts if data is not None]
+    if not ends or any(high - low >= ALIKE for low, high in ends):
+        return None
+    at = [*(end for both in ends for end in both), *(cut.threshold for cut in found.cuts)]
+    room = max(0.2 * (max(at) - min(at)), 0.002)
+    return max(min(at) - room, 0.0), min(max(at) + room, 1.0)
+
+
+def alike_words(found: HeldOut) -> str | None:
+    """Return that a network hardly tells images apart, from how alike its probabilities are."""
+    said = []
+    for part, data in found.parts:
+        if data is None:
+            continue
+        low, high = _nine_in_ten(data)
+        if high - low < ALIKE:
+            said.append(f"between {low:.3f} and {high:.3f} on the {part} images")
+    if not said:
+        return None
+    return (
+        f"Nine in ten of the probabilities lie {' and '.join(said)}: the network hardly tells "
+        "images apart, and a small step of the threshold turns many calls over."
+    )
+
+
+def _nine_in_ten(data: Predictions) -> tuple[float, float]:
+    low, high = np.quantile(data.probability, [0.05, 0.95])
+    return float(low), float(high)
 
 
 def points_table(found: HeldOut, cuts: list[Cut], names: tuple[str, str]) -> Markup:

@@ -30,7 +30,7 @@ def best_figure(info: BestInfo, *, by: Literal["trials", "epochs"]) -> go.Figure
                 x=at[place],
                 y=info.scores[place],
                 text=plotly_text(info.references[number]),
-                ax=26,
+                ax=52,
                 ay=26 if number == 0 else 48,
                 **CALLOUT,
             )

@@ -19,8 +19,9 @@ from study.report.sections.complexity.figures import (
     capacity_figure,
     capacity_info,
 )
-from study.report.sections.complexity.notes import validation_groups
+from study.report.sections.complexity.notes import validation_groups, zone_words
 from study.report.sections.complexity.section import section, would_bigger_help
+from study.report.sections.complexity.trend import Zone
 from study.workspace import StudyFolder
 
 UNSURE = "Whether a bigger network would help cannot be told: "
@@ -56,6 +57,11 @@ def also(study: StudyRecord, **fields: Any) -> StudyRecord:
     """Return the study with one trial more, like its last but for some fields."""
     more = replace(study.trials[-1], number=len(study.trials), **fields)
     return replace(study, trials=[*study.trials, more], requested=len(study.trials) + 1)
+
+
+def undiagnosed(study: StudyRecord) -> StudyRecord:
+    """Return the study without a word on bias and variance of its trials."""
+    return replace(study, trials=[replace(trial, diagnosis=None) for trial in study.trials])
 
 
 def test_bias_is_judged_from_the_highest_train_f_med_of_the_run(record: StudyRecord) -> None:
@@ -121,7 +127,7 @@ def test_as_many_as_are_not_few_have_zones(record: StudyRecord) -> None:
 
 def test_few_trials_give_no_verdict_on_bigger_networks(record: StudyRecord) -> None:
     """A noiseless rise of 19 trials is no answer, of 20 it is one with its limits."""
-    few = would_bigger_help(evidence_of(study_of(record, FEW_TRIALS - 1)))
+    few = would_bigger_help(evidence_of(undiagnosed(study_of(record, FEW_TRIALS - 1))))
     assert few.startswith(UNSURE)
     assert "but below 20 trials differences are mostly noise" in few
     assert would_bigger_help(evidence_of(study_of(record, FEW_TRIALS))).startswith(
@@ -175,3 +181,65 @@ def test_the_validation_groups_are_counted(
     """One, many, and a split that does not tell."""
     split = {"parts": {"validation": {"groups": groups}}} if groups else {}
     assert validation_groups(evidence_of(replace(record, split=split))) == said
+
+
+@pytest.mark.parametrize(
+    ("variance", "bias", "said"),
+    [
+        (19, 0, "19 of 19 diagnosed trials show variance and none bias, which speaks against"),
+        (1, 18, "18 of 19 diagnosed trials show bias and 1 variance, which speaks for a bigger"),
+        (10, 9, UNSURE),
+        (5, 0, UNSURE),
+    ],
+)
+def test_where_the_trend_cannot_tell_the_diagnoses_go_first(
+    record: StudyRecord, variance: int, bias: int, said: str
+) -> None:
+    """Only if nearly all of them agree."""
+    study = study_of(record, FEW_TRIALS - 1)
+    trials = []
+    for place, trial in enumerate(study.trials):
+        found: dict[str, Any] = {"kind": "drawn"}
+        found["variance"] = {"verdict": "likely" if place < variance else "no"}
+        found["bias"] = {"verdict": "likely" if place >= len(study.trials) - bias else "no"}
+        trials.append(replace(trial, diagnosis=found))
+    answer = would_bigger_help(evidence_of(replace(study, trials=trials)))
+    assert answer.startswith(said)
+    assert ("the trend cannot tell" in answer) is not said.startswith(UNSURE)
+    assert answer.count("diagnosed trials") == 1
+
+
+@pytest.mark.parametrize(("score", "above"), [(0.9, True), (0.5, False)])
+def test_a_pruned_trial_above_all_complete_ones_is_named(
+    record: StudyRecord, score: float, above: bool
+) -> None:
+    """Pruned is not low: it stood below others at the epoch at which they were compared."""
+    study = also(study_of(record, 30), state="pruned", validation_f_med=score)
+    body = section(evidence_of(study)).body
+    assert "scored low" not in body
+    assert "1 pruned trial, faint, at the best epoch so far; pruned for standing below" in body
+    named = "(trial 30 had reached 0.900, above the best complete one"
+    assert (named in body) is above
+
+
+def test_many_zones_are_told_in_two_ranges_and_named_once(record: StudyRecord) -> None:
+    """The figure names the widest of each kind, the sentence counts the others."""
+    info = capacity_info(evidence_of(study_of(record, 30)), "parameters")
+    ends = ((999.0, 2_000.0), (4_000.0, 8_000.0), (10_000.0, 30_000.0), (50_000.0, 60_000.0))
+    many = [Zone(kind="bias", low=a, high=b, beyond_noise=False) for a, b in ends]
+    info = replace(info, zones=many)
+    (bias, _) = zone_words(info)
+    assert bias.endswith(
+        "up to 2,000 parameters, between 10,000 and 30,000 parameters and 2 more, partly within "
+        "the band's noise (bias zone)"
+    )
+    drawn = capacity_figure(info).to_plotly_json()["layout"]
+    names = [note["text"] for note in drawn["annotations"] if "zone" in note["text"]]
+    assert names == ["bias zone (partly noise)"]
+    assert len([shape for shape in drawn["shapes"] if shape["type"] == "rect"]) == len(many)
+
+
+def test_dips_within_the_noise_are_no_zone_and_are_said(record: StudyRecord) -> None:
+    """A line that dips below the target does not reach it throughout."""
+    info = capacity_info(evidence_of(study_of(record, 30, highest=0.8)), "parameters")
+    assert "throughout, but for dips" in zone_words(replace(info, zones=[]))[0]

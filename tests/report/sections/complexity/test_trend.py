@@ -184,7 +184,7 @@ def test_the_bias_zone_is_where_smoothed_training_misses_the_target() -> None:
     """It ends where the curve crosses the target; the band above the target makes it doubtful."""
     found = zones(trend_of(rising(0.8, 1.0), flat(0.0)), 0.9)
     assert [(zone.kind, zone.low, zone.beyond_noise) for zone in found] == [("bias", 1_000, True)]
-    assert found[0].high == pytest.approx(10_000, rel=0.05)
+    assert found[0].high == pytest.approx(10_000 / 100**0.025, rel=0.05)
     doubtful = zones(trend_of(rising(0.8, 1.0, half=0.02), flat(0.0)), 0.9)
     assert [zone.beyond_noise for zone in doubtful] == [False]
 
@@ -194,7 +194,7 @@ def test_the_variance_zone_is_a_gap_above_the_limit_that_is_not_noise() -> None:
     good = flat(0.95)
     found = zones(trend_of(good, rising(0.0, 0.1, half=0.03)), 0.9)
     assert [(zone.kind, zone.high) for zone in found] == [("variance", 100_000)]
-    assert found[0].low == pytest.approx(10_000, rel=0.05)
+    assert found[0].low == pytest.approx(10_000 * 100**0.05, rel=0.05)
     assert zones(trend_of(good, flat(0.1, half=0.11)), 0.9) == []
     assert zones(trend_of(good, flat(0.05)), 0.9) == []
 
@@ -206,3 +206,24 @@ def test_zones_that_are_interrupted_are_two() -> None:
     found = zones(trend_of(flat(0.95), gap), 0.9)
     assert len(found) == 2
     assert found[0].high < found[1].low
+
+
+def test_dips_that_noise_makes_do_not_part_a_zone_or_make_one() -> None:
+    """Narrow gaps are bridged; a narrow dip is a zone only where the whole band is below."""
+    train = flat(0.8, half=0.15)
+    train.value[[10, 20, 21, 35]] = 0.95
+    assert [(zone.low, zone.high) for zone in zones(trend_of(train, flat(0.0)), 0.9)] == [
+        (1_000, 100_000)
+    ]
+    dip = flat(0.95, half=0.15)
+    dip.value[20:23] = 0.85
+    assert zones(trend_of(dip, flat(0.0)), 0.9) == []
+    dip.high[20:23] = 0.88
+    assert [zone.beyond_noise for zone in zones(trend_of(dip, flat(0.0)), 0.9)] == [True]
+
+
+def test_a_score_that_is_written_like_the_limit_is_at_the_limit() -> None:
+    """0.897 is no bias below a target of 0.90, a gap of 0.053 no variance above 0.05."""
+    assert zones(trend_of(flat(0.897), flat(0.053)), 0.9) == []
+    both = zones(trend_of(flat(0.89), flat(0.06)), 0.9)
+    assert [zone.kind for zone in both] == ["bias", "variance"]

@@ -94,12 +94,31 @@ def test_each_mistake_is_shown_plain_and_with_its_heat(tmp_path: Path) -> None:
     assert CAVEAT.split(";")[1] in body
 
 
-def test_at_most_24_mistakes_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+def test_at_most_24_pictures_of_mistakes_are_shown_and_all_are_counted(tmp_path: Path) -> None:
     values = {**explained(20, 10), "misclassified": 40}
     path = saved(tmp_path / "explanations.npz", values)
     body = mistakes_html(path, retest(25, 15), DATASET, images=True)
-    assert len(pictures(body)) == 2 * MOST
-    assert "24 of 40 misclassified images" in body
+    assert len(pictures(body)) == MOST == 24
+    assert "12 of 40 misclassified images" in body
+
+
+def test_every_group_has_its_turn_before_any_has_a_second(tmp_path: Path) -> None:
+    """Eighteen missed images of one group leave room for each of the others."""
+    values = {**explained(18, 5), "misclassified": 23}
+    values["group"] = np.array(["group-000"] * 18 + [f"group-{k:03}" for k in range(1, 6)])
+    body = mistakes_html(saved(tmp_path / "e.npz", values), retest(18, 5), DATASET, images=True)
+    assert body.count("malignant, called benign") == 12 - 5
+    assert [body.count(f"group-{k:03}") for k in range(1, 6)] == [1] * 5
+    assert body.index("malignant, called benign") < body.index("benign, called malignant")
+
+
+def test_a_probability_close_to_the_threshold_is_told_from_it(tmp_path: Path) -> None:
+    """0.4998 would else read 0.500."""
+    values = {**explained(1, 1), "probability": np.array([0.4998, 0.7])}
+    path = saved(tmp_path / "e.npz", values)
+    body = mistakes_html(path, retest(1, 1), DATASET, images=True)
+    assert "probability of malignant: 0.4998" in body
+    assert "probability of malignant: 0.700" in body
 
 
 def test_heat_of_zero_leaves_the_picture_as_it_is_and_is_said(tmp_path: Path) -> None:

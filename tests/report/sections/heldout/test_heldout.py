@@ -85,7 +85,7 @@ def test_few_groups_hide_curves_and_calibration_with_the_reason(
     found = build(tested((3, 2)), tmp_path)
     assert set(found.figures) == {"heldout-threshold-validation", "heldout-threshold-test"}
     assert "3 groups of malignant and 2 of benign are too few" in found.body
-    assert "with 6 of malignant and 4 of benign, cannot stand in" in found.body
+    assert "with 6 groups of malignant and 4 of benign, cannot stand in" in found.body
     assert "AUC 0" not in found.body
     assert_sound(found)
 

@@ -13,7 +13,14 @@ from study.evaluation.final import FinalModel
 from study.evaluation.operating import Predictions
 from study.evaluation.threshold import choose_threshold, parse_rule
 from study.records import StudyRecord
-from study.report.sections.heldout.data import TARGET, held_out, threshold_words
+from study.report.sections.heldout.data import (
+    TARGET,
+    VALIDATION,
+    HeldOut,
+    held_out,
+    threshold_words,
+)
+from study.report.sections.heldout.thresholds import alike_words, choice_words, narrow_span
 from study.workspace import StudyFolder
 from tests.report.sections.heldout.drawn_predictions import (
     assert_sound,
@@ -64,7 +71,7 @@ def test_a_threshold_that_clears_hardly_any_image_is_not_recommended(
     )
     body = build(record, tmp_path).body
     assert f"finds 30 of 30 malignant images and clears {cleared} of 20 benign ones" in body
-    none = "No useful threshold here: it calls practically everything malignant."
+    none = "No useful threshold here: there it calls practically everything malignant."
     assert (none in body) is not useful
     assert ("A threshold may be worth having" in body) is useful
 
@@ -166,3 +173,54 @@ def test_no_sentence_stands_twice_after_a_refit(
     sentences = [part for text in texts for part in re.split(r"(?<=[.?!]) ", text)]
     assert sorted(set(sentences)) == sorted(sentences)
     assert "they flatter it a little" in found.body
+
+
+@pytest.mark.parametrize(("spread", "alike"), [(0.02, True), (0.3, False)])
+def test_probabilities_that_are_all_alike_are_said_and_drawn_close_up(
+    spread: float, alike: bool, tested: Callable[..., StudyRecord], tmp_path: Path
+) -> None:
+    """Of a network that gives every image nearly one half, all curves would be one step."""
+    record = tested((3, 2))
+    low = np.linspace(0.5 - spread, 0.5 + spread, 50)
+    label = np.tile([1, 0], 25)
+    group = np.arange(50) // 5
+    where = validation_path(record, tmp_path)
+    save(where, Predictions(label=label, probability=low, group=group))
+    found = HeldOut(
+        trial=0,
+        source=VALIDATION,
+        choosing=Predictions(label=label, probability=low, group=group),
+        test=None,
+        missing={},
+    )
+    span, said = narrow_span(found), alike_words(found)
+    assert (span is not None) is alike
+    assert ("the network hardly tells images apart" in (said or "")) is alike
+    if span:
+        assert 0.4 < span[0] < min(cut.threshold for cut in found.cuts)
+        assert max(cut.threshold for cut in found.cuts) < span[1] < 0.6
+    part = build(record, tmp_path)
+    assert ("hardly tells images apart" in part.body) is alike
+
+
+@pytest.mark.parametrize(("test_probability", "disagree"), [(0.3, True), (0.9, False)])
+def test_a_test_part_that_contradicts_the_choice_is_said(
+    test_probability: float, disagree: bool
+) -> None:
+    """On validation the threshold finds all; on the test part none, or all as well."""
+    label, group = np.repeat([1, 0], 30), np.arange(60) // 3
+    chosen_on = Predictions(label=label, probability=np.repeat([0.8, 0.2], 30), group=group)
+    probability = np.repeat([test_probability, 0.2], 30)
+    found = HeldOut(
+        trial=0,
+        source=VALIDATION,
+        choosing=chosen_on,
+        test=Predictions(label=label, probability=probability, group=group),
+        missing={},
+    )
+    said = choice_words(found, ("malignant", "benign"))
+    told = (
+        "The validation and the test images disagree: on the test images it finds 0 of 30 "
+        "malignant and clears 30 of 30 benign ones"
+    )
+    assert (told in said) is disagree
