@@ -79,7 +79,9 @@ def test_an_export_that_lacks_what_it_must_name_is_one_line(
     (folder / "trials" / "0" / "model.keras").write_bytes(b"")
     ledger = Ledger.open(folder)
     kept = {key: ledger.optuna_study.user_attrs["dataset"][key] for key in ("name", "positive")}
-    ledger.update(dataset=kept)
+    named = {"winner": 0, "selection": {"rule": "best", "best": 0, "finalists": []}, "refit": None}
+    final = {**named, "model": "trials/0/model.keras", "complete": 1, "notes": []}
+    ledger.update(dataset=kept, final=final)
     ledger.close()
     status, out, err = study("export", pruned)
     assert (status, out) == (2, "")
